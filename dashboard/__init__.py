@@ -1,0 +1,1 @@
+"""Turns questions into pages. It reads through `runner.store`, never with SQL of its own."""

@@ -1,0 +1,82 @@
+"""Cells: what can be run, and the one spelling of their ids.
+
+A cell is a case (model class × variant) × a backend. Its id is
+
+    model_type/ModelClass/variant/backend      llama/LlamaForCausalLM/forward-dynamic/onnx
+
+and is the same in shard files, pytest ids, URLs, the database and the CLI. The model type is the
+name of the package under ``transformers/models/``.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from harness.errors import SelectionError, nearest
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Variant(StrEnum):
+    """How a model class is exported."""
+
+    FORWARD_STATIC = "forward-static"
+    FORWARD_DYNAMIC = "forward-dynamic"
+    GENERATE_STATIC = "generate-static"
+    GENERATE_DYNAMIC = "generate-dynamic"
+    GENERATE_CACHE_STATIC = "generate-cache-static"
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the shapes are symbolic, so that the cell runs again with other sizes."""
+        return self in (Variant.FORWARD_DYNAMIC, Variant.GENERATE_DYNAMIC)
+
+    @property
+    def generates(self) -> bool:
+        """Whether `generate` is decomposed, instead of one plain forward."""
+        return self not in (Variant.FORWARD_STATIC, Variant.FORWARD_DYNAMIC)
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """The variant of that name; `SelectionError` names the nearest one."""
+        try:
+            return cls(text)
+        except ValueError:
+            names = [variant.value for variant in cls]
+            raise SelectionError(
+                f"unknown variant {text!r}{nearest(text, names)} (one of {', '.join(names)})"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One square of the matrix."""
+
+    model_type: str
+    model_class: str
+    variant: Variant
+    backend: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.case}/{self.backend}"
+
+    @property
+    def case(self) -> str:
+        """What the backends of one model class and variant share."""
+        return f"{self.model_type}/{self.model_class}/{self.variant}"
+
+    def __str__(self) -> str:
+        return self.id
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an id; `SelectionError` if it is not one."""
+        parts = text.strip().split("/")
+        if len(parts) != 4 or not all(_PART.fullmatch(part) for part in parts):
+            raise SelectionError(
+                f"{text!r} is not a cell id (model_type/ModelClass/variant/backend)"
+            )
+        model_type, model_class, variant, backend = parts
+        return cls(model_type, model_class, Variant.named(variant), backend)

@@ -1,0 +1,47 @@
+"""Every error this project raises on purpose.
+
+MatrixError          a user can do something about it: one line, exit code 2
+├── SelectionError   a cell id, a backend, a variant or a SELECT that names nothing
+├── RecordError      a result file that is damaged or foreign
+├── RevisionError    a revision that can't be found, unpacked or used with this stack
+├── StoreError       a database that is missing, behind or ahead of the code
+├── CaseError        the zoo can't build or run a model class: `error`, ours
+└── RuntimeLimit     exported, but the backend's own runtime can't run it: `fail`, theirs
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MatrixError(Exception):
+    """Something a user can put right; the message is one line and names the way out."""
+
+
+class SelectionError(MatrixError):
+    """Nothing of that name; the message names the nearest valid one."""
+
+
+class RecordError(MatrixError):
+    """A result file that is damaged or was not written by this project."""
+
+
+class RevisionError(MatrixError):
+    """A revision that can't be found, unpacked or used with this stack."""
+
+
+class StoreError(MatrixError):
+    """A database that is missing, behind or ahead of the code."""
+
+
+class CaseError(MatrixError):
+    """The zoo can't build or run a model class; an `error` of ours, never a `fail` of theirs."""
+
+
+class RuntimeLimit(MatrixError):
+    """The export worked, but the backend's runtime can't load or run what was exported."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean …?`` for the closest known word, or the empty string."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

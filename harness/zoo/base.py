@@ -1,0 +1,101 @@
+"""What a zoo offers: model classes, cases, and the graphs a case decomposes into.
+
+Two zoos exist: `harness.zoo.transformers` (Transformers' own classes) and the tests' `toyzoo`. A zoo
+is named by its dotted module path, which has a `zoo() -> Zoo` function.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from harness.cells import Variant
+from harness.errors import SelectionError
+
+#: what a forward takes, `{"input_ids": tensor, "past_key_values": cache}`
+Inputs = dict[str, Any]
+#: what a forward gave: dotted path -> array (numpy; bfloat16 widened to float32)
+Outputs = Mapping[str, "Array"]
+
+TRANSFORMERS = "harness.zoo.transformers"
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """One output as numbers: a numpy array and the dtype it had, which numpy may not know."""
+
+    values: Any
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelClass:
+    """A public model class, as discovery finds it."""
+
+    model_type: str
+    name: str
+    #: dotted module that defines it
+    module: str
+    #: whether it has `generate`
+    generative: bool = False
+    #: why it can't become cases (a package that is not installed, an abstract helper); None if it can
+    skip: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A model class made concrete: a tiny random model and the inputs it runs on."""
+
+    model: Any
+    #: forward kwargs
+    inputs: Inputs
+    #: forward kwargs with other sizes than `inputs` (batch, sequence, image size where the model allows)
+    resized: Inputs | None = None
+    #: what changed in `resized`, `batch 3, sequence 11`
+    resized_label: str = ""
+    #: generate kwargs, for generative classes
+    generate_inputs: Inputs | None = None
+    resized_generate_inputs: Inputs | None = None
+    #: how it was made: configuration changes, seed, parameters, sizes, what can't be varied and why
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A graph that a case decomposes into, with the inputs to export and to run it on."""
+
+    name: str
+    #: called as `module(**inputs)`
+    module: Any
+    inputs: Inputs
+    resized: Inputs | None = None
+    resized_label: str = ""
+
+
+class Zoo(Protocol):
+    """Where cases come from."""
+
+    #: goes into every result as its provider
+    name: str
+
+    def discover(self) -> Sequence[ModelClass]:
+        """All model classes in a stable order, without importing torch."""
+
+    def build(self, model_type: str, model_class: str) -> Case:
+        """The case of a class, the same bits each time; `CaseError` if it can't be built or run."""
+
+    def components(self, case: Case, variant: Variant) -> Sequence[Component]:
+        """The graphs to export, decomposed the way the exporters' own library does it."""
+
+    def eager(self, component: Component, inputs: Inputs) -> Outputs:
+        """The reference: the component run eagerly on a copy of `inputs`."""
+
+
+def load_zoo(name: str = TRANSFORMERS) -> Zoo:
+    """The zoo of that dotted module path; `SelectionError` if there is none."""
+    try:
+        module = importlib.import_module(name)
+        make = cast(Callable[[], Zoo], module.zoo)
+    except (ImportError, AttributeError) as error:
+        raise SelectionError(f"{name!r} is no zoo ({error}); try {TRANSFORMERS!r}") from None
+    return make()

@@ -1,0 +1,1 @@
+"""The decisions: plan, select, classify, sign, fold, compare. Values in, values out."""

@@ -1,0 +1,91 @@
+"""What is known of a run as a whole, and of a cell within it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from harness.cells import Cell
+from harness.results import Stage
+
+
+class Verdict(StrEnum):
+    """A cell's attempts folded into one: an outcome, or `flaky` (mixed), or `missing` (none)."""
+
+    PASS = "pass"  # noqa: S105  (a word of the glossary, no password)
+    FAIL = "fail"
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    SKIP = "skip"
+    ERROR = "error"
+    FLAKY = "flaky"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellVerdict:
+    """One cell of one run: its verdict and what represents it."""
+
+    cell: Cell
+    verdict: Verdict
+    stage: Stage | None = None
+    kind: str | None = None
+    signature: str | None = None
+    title: str | None = None
+    #: why a skip or an error, in one line
+    reason: str | None = None
+    #: the representing attempt's kind is not to be trusted at once (timeout, oom, crash)
+    suspect: bool = False
+    attempts: int = 0
+    duration_s: float | None = None
+    peak_rss_bytes: int | None = None
+    planned_bytes: int | None = None
+    max_abs_diff: float | None = None
+    carried_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One pass of (a selection of) the matrix at a revision and a stack."""
+
+    #: number in this database, the one in URLs
+    id: int
+    #: unique everywhere, the one in result lines, `20261123T141500-5.23.0-3f9a`
+    uid: str
+    revision: str
+    stack: Mapping[str, str]
+    #: what was asked for, as typed
+    selection: str
+    started_at: datetime
+    closed_at: datetime | None = None
+    expected: int = 0
+    #: verdict -> cells; `missing` among them
+    verdicts: Mapping[Verdict, int] = field(default_factory=dict)
+    duration_s: float | None = None
+
+    @property
+    def received(self) -> int:
+        """Cells with at least one result."""
+        return sum(self.verdicts.values()) - self.verdicts.get(Verdict.MISSING, 0)
+
+    @property
+    def complete(self) -> bool:
+        """Every expected cell has a result. An empty run is not complete."""
+        return self.received >= self.expected > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroup:
+    """All results that share a signature."""
+
+    signature: str
+    title: str
+    kind: str
+    owner: str
+    stage: Stage | None = None
+    #: cells of the run (or of all runs) that it was asked for
+    cells: int = 0
+    #: ids of the first and last run it was seen in
+    first_run: int | None = None
+    last_run: int | None = None
