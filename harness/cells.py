@@ -1,6 +1,6 @@
 """Cells: what can be run, and the one spelling of their ids.
 
-A cell is a case (model class × variant) × a backend. Its id is
+A cell is a case (a model class exported one way, its variant) and a backend. Its id is
 
     model_type/ModelClass/variant/backend      llama/LlamaForCausalLM/forward-dynamic/onnx
 
@@ -66,9 +66,6 @@ class Cell:
     def case(self) -> str:
         """What the backends of one model class and variant share."""
         return f"{self.model_type}/{self.model_class}/{self.variant}"
-
-    def __str__(self) -> str:
-        return self.id
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -37,7 +37,7 @@ class CaseError(MatrixError):
     """The zoo can't build or run a model class; an `error` of ours, never a `fail` of theirs."""
 
 
-class RuntimeLimit(MatrixError):
+class RuntimeLimit(MatrixError):  # noqa: N818  (the glossary's word)
     """The export worked, but the backend's runtime can't load or run what was exported."""
 
 

@@ -66,7 +66,8 @@ class OutputDifference:
     elements: int = 0
     atol: float = 0.0
     rtol: float = 0.0
-    #: None if equal within tolerance, else `values`, `nonfinite`, `shape`, `dtype`, `missing`, `unexpected`
+    #: None if equal within tolerance, else one of
+    #: `values`, `nonfinite`, `shape`, `dtype`, `missing`, `unexpected`
     problem: str | None = None
 
 
@@ -78,7 +79,7 @@ class ComponentResult:
     outcome: Outcome
     #: where it stopped; None for a pass
     stage: Stage | None = None
-    #: set where the harness knows the kind by itself (`mismatch`, `specialized-shape`, `runtime-limit`)
+    #: set where the harness knows it by itself: `mismatch`, `specialized-shape`, `runtime-limit`
     kind: str | None = None
     #: one line of why
     reason: str | None = None

@@ -1,7 +1,7 @@
 """The backends by name: built-in ones, and those that other distributions bring.
 
-A third-party backend joins by an entry point in the group ``export_matrix.backends`` whose object is
-a callable that returns a `Backend`; `register_backend` adds one in this process.
+A third-party backend joins by an entry point in the group ``export_matrix.backends`` whose object
+is a callable that returns a `Backend`; `register_backend` adds one in this process.
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """What a backend does: export a component, load the program, run it. Four methods, no base class.
 
 A backend module may be imported without its packages; they are imported inside the methods. It
-raises what its libraries raise: the attempt turns exceptions into results. `RuntimeLimit` is the one
-it raises itself, for a program that its runtime can't load or run.
+raises what its libraries raise: the attempt turns exceptions into results. `RuntimeLimit` is the
+one it raises itself, for a program that its runtime can't load or run.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Enter = Callable[[Stage], None]
 class Program:
     """An exported component."""
 
-    #: what the exporter returned, unwrapped: ExportedProgram, ONNX model, ExecuTorch program manager
+    #: what the exporter returned, unwrapped: an ExportedProgram, an ONNX model, …
     native: Any
     #: forward kwargs as the exporter completed them (precomputed positions, masks): names to feed
     inputs: Inputs

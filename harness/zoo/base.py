@@ -1,7 +1,7 @@
 """What a zoo offers: model classes, cases, and the graphs a case decomposes into.
 
-Two zoos exist: `harness.zoo.transformers` (Transformers' own classes) and the tests' `toyzoo`. A zoo
-is named by its dotted module path, which has a `zoo() -> Zoo` function.
+Two zoos exist: `harness.zoo.transformers` (Transformers' own classes) and the tests' `toyzoo`. A
+zoo is named by its dotted module path, which has a `zoo() -> Zoo` function.
 """
 
 import importlib
@@ -38,7 +38,7 @@ class ModelClass:
     module: str
     #: whether it has `generate`
     generative: bool = False
-    #: why it can't become cases (a package that is not installed, an abstract helper); None if it can
+    #: why it can't become cases (a package that is not installed, an abstract helper), else None
     skip: str | None = None
 
 
@@ -49,7 +49,7 @@ class Case:
     model: Any
     #: forward kwargs
     inputs: Inputs
-    #: forward kwargs with other sizes than `inputs` (batch, sequence, image size where the model allows)
+    #: forward kwargs with other sizes (batch, sequence, image size where the model allows)
     resized: Inputs | None = None
     #: what changed in `resized`, `batch 3, sequence 11`
     resized_label: str = ""
