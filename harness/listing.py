@@ -1,0 +1,57 @@
+"""Lists a zoo's model classes, one JSON line each: `python -m harness.listing ZOO [--build]`.
+
+It runs in a process of its own, because which Transformers it sees is decided by PYTHONPATH, and
+because `--build` runs model code: class names come in on stdin (`model_type/ModelClass`), one line
+goes out per class as soon as it is known, so that a class that kills the process is known as well.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+
+from harness.errors import CaseError
+from harness.zoo.base import ModelClass, Zoo, load_zoo
+
+
+def found(zoo: Zoo) -> Iterator[dict[str, object]]:
+    """Every class that discovery finds, with the reason if it can't become cases."""
+    for item in zoo.discover():
+        yield {
+            "model_type": item.model_type,
+            "name": item.name,
+            "module": item.module,
+            "generative": item.generative,
+            "skip": item.skip,
+        }
+
+
+def built(zoo: Zoo, names: Iterable[str]) -> Iterator[dict[str, object]]:
+    """For each `model_type/ModelClass`: how its case is made, or why it can't be."""
+    for name in names:
+        model_type, _, model_class = name.strip().partition("/")
+        record: dict[str, object] = {"model_type": model_type, "name": model_class, "error": None}
+        try:
+            record["recipe"] = dict(zoo.build(model_type, model_class).recipe)
+        except CaseError as error:
+            record["error"] = str(error)
+        yield record
+
+
+def model_class(record: dict[str, object]) -> ModelClass:
+    """Read a line of `found`."""
+    return ModelClass(**record)  # type: ignore[arg-type]  # written by `found`, just above
+
+
+def main(arguments: list[str]) -> None:
+    zoo = load_zoo(arguments[0])
+    out = sys.stdout
+    # What model code prints must not mix with the lines.
+    sys.stdout = sys.stderr
+    records = built(zoo, sys.stdin) if "--build" in arguments else found(zoo)
+    for record in records:
+        out.write(json.dumps(record) + "\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

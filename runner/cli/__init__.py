@@ -1,0 +1,35 @@
+"""The command line: `export-matrix`. Each command reads its options, calls `steps`, and prints.
+
+Exit codes: 0 done, 1 incomplete (`run`) or the failure is there (`reproduce` scripts), 2 bad usage
+or bad input, 3 `diff --fail-on` matched.
+"""
+
+import sys
+
+import typer
+
+from harness.errors import MatrixError
+from runner.cli import database, running, serving, telling
+from runner.cli.console import err, plain
+
+app = typer.Typer(
+    name="export-matrix",
+    help="Which Transformers model exports work, what broke, why, and with what else.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+running.register(app)
+telling.register(app)
+serving.register(app)
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run a command; what a user can put right is one line on stderr and exit code 2."""
+    try:
+        app()
+    except MatrixError as error:
+        err.print("error:", style="bold red", end=" ")
+        err.print(plain(str(error)), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

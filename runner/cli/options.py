@@ -1,0 +1,45 @@
+"""Options that several commands share; their defaults come from the settings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.zoo.base import TRANSFORMERS
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SELECT]...",
+        help="Globs over cell ids or class names, key:value words, or a preset "
+        "(smoke, popular, all). Default: smoke.",
+        show_default=False,
+    ),
+]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option("--backend", "-b", help="Backend; may be repeated.", show_default=False),
+]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option("--variant", "-v", help="Variant; may be repeated.", show_default=False),
+]
+RevisionName = Annotated[
+    str, typer.Option("--revision", "-r", help="`installed`, or a release such as 5.22.2.")
+]
+ZooName = Annotated[
+    str, typer.Option("--zoo", help="Dotted path of the module that makes the cases.", hidden=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="Database URL. Default: EXPORT_MATRIX_DATABASE_URL, or a SQLite file here.",
+        show_default=False,
+    ),
+]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files (*.jsonl).")]
+
+INSTALLED = "installed"
+DEFAULT_ZOO = TRANSFORMERS

@@ -1,0 +1,214 @@
+"""`cases`, `run` and `ingest`: the commands that make results."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cells import Cell
+from harness.errors import SelectionError
+from runner.cli.console import as_json, err, listed, out, plain, progress
+from runner.cli.options import (
+    DEFAULT_ZOO,
+    INSTALLED,
+    Backends,
+    Database,
+    Files,
+    Json,
+    RevisionName,
+    Variants,
+    Words,
+    ZooName,
+)
+from runner.core.label import label
+from runner.core.render import summary_line
+from runner.core.runs import Run
+from runner.revisions import resolve
+from runner.settings import settings
+from runner.steps import running
+from runner.steps.selecting import Asked, Selected, builds, select
+from runner.store import writes
+from runner.store.engine import Engine, ensure
+
+_GIB_PER_CELL = 4
+
+
+def register(app: typer.Typer) -> None:
+    app.command("cases")(cases)
+    app.command("run")(run)
+    app.command("ingest")(ingest)
+
+
+def cases(  # noqa: PLR0913  (one parameter per option)
+    words: Words = None,
+    *,
+    backend: Backends = None,
+    variant: Variants = None,
+    revision: RevisionName = INSTALLED,
+    zoo: ZooName = DEFAULT_ZOO,
+    build: Annotated[bool, typer.Option(help="Build each case and say whether it works.")] = False,
+    explain: Annotated[bool, typer.Option(help="Build, and say how each case is made.")] = False,
+    as_json_: Json = False,
+) -> None:
+    """List what would run: cells, and with --build whether each case can be built."""
+    asked = Asked(words=words or (), backends=backend or (), variants=variant or (), zoo=zoo)
+    path = resolve(revision, cache=settings().folder).path
+    selected = select(asked, revision_path=path)
+    made = _made(selected, zoo, path) if build or explain else {}
+    records = [_case(cell, selected, zoo, made) for cell in selected.cells]
+    if as_json_:
+        as_json(records)
+        return
+    listed(
+        plain(f"{record['status']:5}  {record['id']}  {record['reason'] or ''}".rstrip())
+        for record in records
+    )
+    if explain:
+        as_json({name: recipe for name, (_, recipe) in made.items()})
+    states = [record["status"] for record in records]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    err.print(f"{len(records)} cells: {counts}")
+
+
+Made = dict[str, tuple[str | None, dict[str, object]]]
+
+
+def _made(selected: Selected, zoo: str, path: Path | None) -> Made:
+    ready = (cell for cell in selected.cells if cell not in selected.skips)
+    names = list(dict.fromkeys(f"{cell.model_type}/{cell.model_class}" for cell in ready))
+    made: Made = {}
+    with err.status(f"building {len(names)} cases …"):
+        for name, error, recipe in builds(zoo, names, revision_path=path):
+            made[name] = (error, recipe)
+    return made
+
+
+def _case(cell: Cell, selected: Selected, zoo: str, made: Made) -> dict[str, str | None]:
+    """One entry of `cases --json`, a contract."""
+    skip = selected.skips.get(cell)
+    error, _ = made.get(f"{cell.model_type}/{cell.model_class}", (None, {}))
+    return {
+        "id": cell.id,
+        "model_type": cell.model_type,
+        "model_class": cell.model_class,
+        "variant": cell.variant,
+        "backend": cell.backend,
+        "provider": zoo.rpartition(".")[2],
+        "status": "skip" if skip else "error" if error else "ready",
+        "reason": skip or error,
+    }
+
+
+def run(  # noqa: PLR0913  (one parameter per option)
+    words: Words = None,
+    *,
+    backend: Backends = None,
+    variant: Variants = None,
+    revision: RevisionName = INSTALLED,
+    zoo: ZooName = DEFAULT_ZOO,
+    workers: Annotated[
+        int | None,
+        typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
+    ] = None,
+    shard: Annotated[str, typer.Option(help="I/N: the I-th of N shares of the run.")] = "1/1",
+    name: Annotated[
+        str | None, typer.Option(help="Unique name of the run, the same for all its shares.")
+    ] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds that a cell may take.")] = None,
+    memory_limit: Annotated[int | None, typer.Option(help="MiB that a cell may take.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run (its name, or `latest`).")
+    ] = None,
+    database: Database = None,
+    as_json_: Json = False,
+) -> None:
+    """Plan, execute and ingest a selection of the matrix; failing cells are data, not an error."""
+    engine = ensure(database or settings().database_url)
+    limits = running.Limits(
+        workers=workers or _workers(),
+        time_s=time_limit or settings().time_limit,
+        memory_mib=memory_limit or settings().memory_limit,
+    )
+    if resume is None:
+        asked = Asked(words=words or (), backends=backend or (), variants=variant or (), zoo=zoo)
+        plan = _planned(engine, asked, revision, _share(shard), name)
+    else:
+        plan = running.resume(engine, resume, folder=settings().folder)
+    err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
+    _execute(engine, plan, limits, quiet_json=as_json_)
+
+
+def _planned(
+    engine: Engine, asked: Asked, revision: str, shard: tuple[int, int], name: str | None
+) -> running.Plan:
+    with err.status("finding the model classes …"):
+        resolved = resolve(revision, cache=settings().folder)
+        selected = select(asked, revision_path=resolved.path)
+    drafted = {"selection": str(asked), "zoo": asked.zoo} | ({"uid": name} if name else {})
+    return running.start(
+        engine, selected, resolved, folder=settings().folder, drafted=drafted, shard=shard
+    )
+
+
+def _execute(
+    engine: Engine, plan: running.Plan, limits: running.Limits, *, quiet_json: bool
+) -> None:
+    try:
+        with progress(len(plan.share), quiet=quiet_json) as tell:
+            done = running.execute(engine, plan, limits, on_result=tell)
+    except KeyboardInterrupt:
+        err.print(f"\ninterrupted; go on with: export-matrix run --resume {plan.uid}", markup=False)
+        raise typer.Exit(1) from None
+    _summary(done, quiet_json=quiet_json)
+    raise typer.Exit(0 if done.complete else 1)
+
+
+def _summary(done: Run, *, quiet_json: bool) -> None:
+    if quiet_json:
+        record = {
+            "run": done.uid,
+            "expected": done.expected,
+            "received": done.received,
+            "outcomes": dict(done.verdicts),
+            "duration_s": done.duration_s,
+        }
+        as_json(record)
+        return
+    out.print(summary_line(done.verdicts, done.duration_s or 0.0), markup=False, soft_wrap=True)
+    if not done.complete:
+        out.print(
+            f"incomplete: {done.received} of {done.expected} cells; "
+            f"go on with: export-matrix run --resume {done.uid}",
+            markup=False,
+            soft_wrap=True,
+        )
+    url = f"{settings().dashboard_url}/runs/{done.id}"
+    out.print(f"export-matrix serve   opens {url}", markup=False, soft_wrap=True)
+
+
+def _share(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise SelectionError(f"--shard {text!r} is not I/N with 1 <= I <= N, such as 2/8")
+    return int(match[1]), int(match[2])
+
+
+def _workers() -> int:
+    """As many cells at once as cores, and as many GiB as a large cell takes, allow."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return max(1, min(len(os.sched_getaffinity(0)), int(memory / _GIB_PER_CELL)))
+
+
+def ingest(files: Files, *, database: Database = None, as_json_: Json = False) -> None:
+    """Add shard results made elsewhere; repeating it changes nothing."""
+    engine = ensure(database or settings().database_url)
+    told = []
+    for file in files:
+        done = writes.ingest_file(engine, file, label=label)
+        told.append({"file": str(file), "new": done.new, "seen": done.seen})
+        if not as_json_:
+            out.print(f"{file}: {done.new} new results, {done.seen} known", markup=False)
+    if as_json_:
+        as_json(told)

@@ -1,0 +1,117 @@
+"""`diff`, `classify` and `reproduce`: the commands that say what results mean."""
+
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cells import Cell
+from harness.errors import MatrixError, SelectionError
+from runner.cli.console import as_json, err, listed, out, plain
+from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, RevisionName, ZooName
+from runner.core.classify import classify_text
+from runner.core.diff import Change
+from runner.core.render import as_markdown, as_text
+from runner.revisions import resolve
+from runner.settings import settings
+from runner.steps.comparing import compare_runs
+from runner.steps.selecting import sources_first
+from runner.store.engine import open_store, require_current
+
+
+class Format(StrEnum):
+    """How a diff is told."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("diff")(diff)
+    app.command("classify")(classify)
+    app.command("reproduce")(reproduce)
+
+
+def diff(
+    baseline: Annotated[str, typer.Argument(help="Run: number, name, revision or `latest`.")],
+    head: Annotated[str, typer.Argument(help="The run to compare with it.")],
+    *,
+    format_: Annotated[Format, typer.Option("--format", help="How to tell it.")] = Format.TEXT,
+    fail_on: Annotated[
+        list[Change] | None,
+        typer.Option(help="Exit 3 if any cell changed like this; may be repeated."),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Compare two runs, cell by cell."""
+    engine = open_store(database or settings().database_url)
+    require_current(engine)
+    found = compare_runs(engine, baseline, head)
+    if format_ is Format.JSON:
+        as_json(found.to_json())
+    else:
+        told = as_markdown(found) if format_ is Format.MARKDOWN else as_text(found)
+        listed(plain(told).splitlines())
+    if any(found.counts.get(change) for change in fail_on or ()):
+        raise typer.Exit(3)
+
+
+def classify(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Tracebacks or pytest logs; stdin without any.")
+    ] = None,
+    *,
+    as_json_: Json = False,
+) -> None:
+    """Say the kind, owner and signature of each failure in a raw traceback or a pytest log."""
+    found = [
+        {"file": name} | record
+        for name, text in _texts(files)
+        for record in (item.to_json() for item in classify_text(text))
+    ]
+    if as_json_:
+        as_json(found)
+        return
+    for record in found:
+        listed([plain(f"{record['kind']}  ({record['owner']})  {record['signature']}")])
+        listed([plain(f"    {record['title']}")])
+
+
+def _texts(files: list[Path] | None) -> list[tuple[str, str]]:
+    if not files:
+        return [("-", sys.stdin.read())]
+    absent = [str(file) for file in files if not file.is_file()]
+    if absent:
+        raise MatrixError(f"no such file: {', '.join(absent)}")
+    return [(str(file), file.read_text(errors="replace")) for file in files]
+
+
+def reproduce(
+    cell: Annotated[str, typer.Argument(help="A cell id.")],
+    *,
+    revision: RevisionName = INSTALLED,
+    zoo: ZooName = DEFAULT_ZOO,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it here.")] = None,
+) -> None:
+    """Print a stand-alone Python script that shows this cell's failure without this project."""
+    Cell.parse(cell)
+    path = resolve(revision, cache=settings().folder).path
+    made = subprocess.run(  # noqa: S603  (our own module, no shell)
+        [sys.executable, "-m", "harness.reproduce", cell, "--zoo", zoo],
+        env=sources_first(path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        last = (made.stderr.strip().splitlines() or ["no message"])[-1]
+        raise SelectionError(last.removeprefix("error: "))
+    if output is None:
+        out.print(made.stdout, markup=False, soft_wrap=True, end="")
+    else:
+        output.write_text(made.stdout)
+        err.print(f"wrote {output}; run it with: python {output}", markup=False)

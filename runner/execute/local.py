@@ -1,0 +1,121 @@
+"""Runs one shard on this machine: a pytest-xdist invocation over a `*.cells` file.
+
+The results file is the only thing that comes back. It is followed while pytest runs, so that a
+caller sees each result as it arrives; what was written stays, whatever happens to pytest or to us.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from harness.cells import Cell
+from harness.results import Result
+from harness.zoo.base import TRANSFORMERS
+
+_POLL_S = 0.2
+_GRACE_S = 20.0
+# The cells' own settings: whatever pytest settings the working folder has are not theirs.
+_INI = "[pytest]\nconsole_output_style = count\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A list of cells, and how to run it."""
+
+    cells: Sequence[Cell]
+    #: folder that takes `<name>.cells`, `<name>.jsonl` and `<name>.log`
+    folder: Path
+    name: str
+    run: str
+    revision: str
+    #: folder that holds the revision's `transformers`; None for the installed one
+    revision_path: Path | None = None
+    zoo: str = TRANSFORMERS
+    workers: int = 1
+    time_limit_s: float = 300
+    memory_limit_mib: int = 4096
+    attempt: int = 1
+
+    @property
+    def results(self) -> Path:
+        return self.folder / f"{self.name}.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+
+def command(shard: Shard) -> list[str]:
+    """The pytest command line of a shard; `worksteal`, as grouping schedulers lose tests (README)."""
+    options = {
+        "results": shard.results,
+        "run": shard.run,
+        "revision": shard.revision,
+        "zoo": shard.zoo,
+        "time-limit": shard.time_limit_s,
+        "memory-limit": shard.memory_limit_mib,
+        "attempt": shard.attempt,
+        "revision-path": shard.revision_path,
+    }
+    given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
+    xdist = ["-n", str(shard.workers), "--dist", "worksteal"]
+    xdist += ["--max-worker-restart", str(len(shard.cells))]
+    ours = ["-p", "runner.execute.labels", "-p", "no:cacheprovider"]
+    place = ["-c", str(shard.folder / "pytest.ini"), "--rootdir", str(shard.folder)]
+    file = str(shard.folder / f"{shard.name}.cells")
+    return [sys.executable, "-m", "pytest", file, *ours, *place, *xdist, *given, "--tb=short", "-q"]
+
+
+def run_shard(shard: Shard) -> Iterator[Result]:
+    """Run the shard, yielding each result as it is written.
+
+    An interrupt stops pytest in an orderly way and is raised again; results so far are in the file.
+    """
+    shard.folder.mkdir(parents=True, exist_ok=True)
+    (shard.folder / "pytest.ini").write_text(_INI)
+    (shard.folder / f"{shard.name}.cells").write_text(
+        "".join(f"{cell.id}\n" for cell in shard.cells)
+    )
+    shard.results.touch()
+    with shard.log.open("w") as log, shard.results.open() as results:
+        process = subprocess.Popen(  # noqa: S603  (our own command line, no shell)
+            command(shard),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a terminal's Ctrl-C reaches us alone: we stop it in order
+        )
+        try:
+            yield from _follow(process, results)
+        finally:
+            _stop(process)
+
+
+def _follow(process: subprocess.Popen[bytes], results: TextIO) -> Iterator[Result]:
+    partial = ""
+    while True:
+        ended = process.poll() is not None
+        partial += results.read()
+        *lines, partial = partial.split("\n")
+        for line in lines:
+            yield Result.from_line(line)
+        if ended:
+            return
+        time.sleep(_POLL_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End pytest if it still runs: an interrupt first, so that it ends its own processes."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,34 @@
+"""Settings: read once, from `EXPORT_MATRIX_*`; nothing else reads the process' variables."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a user can set; every command line option of the same name wins over it."""
+
+    model_config = SettingsConfigDict(env_prefix="EXPORT_MATRIX_", frozen=True)
+
+    database_url: str = Field(
+        "sqlite:///export-matrix.db", description="SQLite file, or PostgreSQL for a team."
+    )
+    folder: Path = Field(
+        Path(".export-matrix"), description="Where runs and fetched revisions are kept."
+    )
+    time_limit: float = Field(300, gt=0, description="Seconds that a cell may take.")
+    memory_limit: int = Field(4096, gt=0, description="MiB of resident memory a cell may take.")
+    host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
+    port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()  # type: ignore[call-arg]  # every field has its default in `Field`

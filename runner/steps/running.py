@@ -1,0 +1,263 @@
+"""A run from start to close: plan, execute, ingest, settle; interrupted anywhere, resumed later.
+
+A run lives in a folder of its own, `runs/<uid>/`: `run.json` (what was planned), `shards/` (cells,
+result lines and log of each pytest invocation). The files are the truth while it runs; the database
+takes results as they come, and takes them all again on resume, which changes nothing.
+"""
+
+import dataclasses
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from harness.cells import Cell
+from harness.errors import MatrixError, nearest
+from harness.results import Outcome, Result
+from harness.stack import stack
+from harness.zoo.base import TRANSFORMERS
+from runner.core.classify import classify
+from runner.core.label import label
+from runner.core.plan import shards
+from runner.core.runs import Run
+from runner.execute.local import Shard, run_shard
+from runner.revisions import Revision
+from runner.steps.selecting import Selected
+from runner.store import reads, writes
+from runner.store.engine import Engine
+
+_BATCH = 50
+_BATCH_S = 5.0
+
+OnResult = Callable[[Result], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a cell may take, and how many run at once."""
+
+    workers: int = 1
+    time_s: float = 300
+    memory_mib: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run as planned; its JSON form is all that `--resume` needs."""
+
+    uid: str
+    folder: Path
+    revision: str
+    revision_path: Path | None
+    stack: Mapping[str, str]
+    selection: str
+    started_at: datetime
+    cells: tuple[Cell, ...]
+    #: cells that can't run here, and why
+    skips: Mapping[Cell, str]
+    #: cells for this machine, a share of `cells` with `--shard I/N`
+    share: tuple[Cell, ...]
+    zoo: str = TRANSFORMERS
+
+    def save(self) -> None:
+        """Write `run.json` whole or not at all."""
+        record = dataclasses.asdict(self) | {
+            "folder": None,
+            "revision_path": self.revision_path and str(self.revision_path.resolve()),
+            "started_at": self.started_at.isoformat(),
+            "cells": [cell.id for cell in self.cells],
+            "share": [cell.id for cell in self.share],
+            "skips": {cell.id: why for cell, why in self.skips.items()},
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / "run.json.draft"
+        draft.write_text(json.dumps(record, indent=1))
+        draft.rename(self.folder / "run.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        record = json.loads((folder / "run.json").read_text())
+        path = record["revision_path"]
+        return cls(
+            **record
+            | {
+                "folder": folder,
+                "revision_path": None if path is None else Path(path),
+                "started_at": datetime.fromisoformat(record["started_at"]),
+                "cells": tuple(map(Cell.parse, record["cells"])),
+                "share": tuple(map(Cell.parse, record["share"])),
+                "skips": {Cell.parse(cell): why for cell, why in record["skips"].items()},
+            }
+        )
+
+
+def new_uid(revision: str, now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%S}-{revision}-{secrets.token_hex(2)}"
+
+
+def start(
+    engine: Engine,
+    selected: Selected,
+    revision: Revision,
+    *,
+    folder: Path,
+    drafted: Mapping[str, str],
+    shard: tuple[int, int] = (1, 1),
+) -> Plan:
+    """Plan a run, write its folder and open it in the database.
+
+    `drafted` holds `selection`, `zoo` and, where several machines share one run, `uid`.
+    """
+    now = datetime.now(UTC)
+    uid = drafted.get("uid") or new_uid(revision.name, now)
+    number, count = shard
+    costs = reads.durations(engine)
+    shares = shards(list(selected.cells), costs=costs, count=count)
+    versions = stack() | ({"transformers": revision.name} if revision.path else {})
+    plan = Plan(
+        uid=uid,
+        folder=folder / "runs" / uid,
+        revision=revision.name,
+        revision_path=revision.path,
+        stack=versions,
+        selection=drafted["selection"],
+        started_at=now,
+        cells=selected.cells,
+        skips=selected.skips,
+        share=tuple(shares[number - 1]),
+        zoo=drafted["zoo"],
+    )
+    plan.save()
+    _open(engine, plan)
+    return plan
+
+
+def resume(engine: Engine, uid: str, *, folder: Path) -> Plan:
+    """The plan of an interrupted run, with all results that its files hold in the database."""
+    runs = folder / "runs"
+    known = sorted(path.parent.name for path in runs.glob("*/run.json"))
+    if uid == "latest" and known:
+        uid = known[-1]
+    if uid not in known:
+        raise MatrixError(f"no run {uid!r} to resume in {runs}{nearest(uid, known)}")
+    plan = Plan.load(runs / uid)
+    _open(engine, plan)
+    for file in result_files(plan):
+        writes.ingest_file(engine, file, label=label)
+    return plan
+
+
+def _open(engine: Engine, plan: Plan) -> Run:
+    return writes.open_run(
+        engine,
+        uid=plan.uid,
+        revision=plan.revision,
+        stack=plan.stack,
+        selection=plan.selection,
+        started_at=plan.started_at,
+        cells=plan.cells,
+    )
+
+
+def result_files(plan: Plan) -> list[Path]:
+    """The run's result files, each ending with a whole line (a killed writer may leave half of one)."""
+    files = sorted((plan.folder / "shards").glob("*.jsonl"))
+    for file in files:
+        text = file.read_bytes()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            file.write_bytes(text[:whole])
+    return files
+
+
+def recorded(plan: Plan) -> list[Result]:
+    """All results that the run's files hold."""
+    lines = (line for file in result_files(plan) for line in file.read_text().splitlines())
+    return [Result.from_line(line) for line in lines]
+
+
+def execute(engine: Engine, plan: Plan, limits: Limits, *, on_result: OnResult) -> Run:
+    """Run what the plan's share still lacks, retry suspects once and alone, close the run."""
+    began = time.monotonic()
+    done = {result.cell for result in recorded(plan)}
+    results = _skips(plan, done)
+    waiting = [cell for cell in plan.share if cell not in done and cell not in plan.skips]
+    order = shards(waiting, costs=reads.durations(engine), count=1)[0] if waiting else []
+    _take(engine, results, on_result)
+    _take(engine, _run(plan, order, limits, attempt=1), on_result)
+    _take(engine, _run(plan, suspects(plan), dataclasses.replace(limits, workers=1), attempt=2), on_result)
+    duration = time.monotonic() - began
+    return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
+
+
+def _skips(plan: Plan, done: set[Cell]) -> Iterator[Result]:
+    """Results of the cells that can't run here, written beside the others'."""
+    file = plan.folder / "shards" / "skips.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    share = set(plan.share)
+    with file.open("a") as out:
+        for cell, reason in plan.skips.items():
+            if cell in share and cell not in done:
+                result = Result(
+                    cell=cell,
+                    outcome=Outcome.SKIP,
+                    reason=reason,
+                    run=plan.uid,
+                    revision=plan.revision,
+                    stack=plan.stack,
+                )
+                out.write(result.to_line() + "\n")
+                yield result
+
+
+def suspects(plan: Plan) -> list[Cell]:
+    """Cells whose only attempt came to an end that is not trusted at once."""
+    by_cell: dict[Cell, list[Result]] = {}
+    for result in recorded(plan):
+        by_cell.setdefault(result.cell, []).append(result)
+    return [
+        cell
+        for cell, results in by_cell.items()
+        if len(results) == 1 and classify(results[0]).suspect
+    ]
+
+
+def _run(plan: Plan, cells: Iterable[Cell], limits: Limits, *, attempt: int) -> Iterator[Result]:
+    cells = list(cells)
+    if not cells:
+        return
+    folder = plan.folder / "shards"
+    yield from run_shard(
+        Shard(
+            cells=cells,
+            folder=folder,
+            name=f"{len(list(folder.glob('[0-9]*.cells'))):03d}",
+            run=plan.uid,
+            revision=plan.revision,
+            revision_path=plan.revision_path,
+            zoo=plan.zoo,
+            workers=min(limits.workers, len(cells)),
+            time_limit_s=limits.time_s,
+            memory_limit_mib=limits.memory_mib,
+            attempt=attempt,
+        )
+    )
+
+
+def _take(engine: Engine, results: Iterable[Result], on_result: OnResult) -> None:
+    """Tell of each result at once, and ingest them in batches; also those before an interrupt."""
+    batch: list[Result] = []
+    flushed = time.monotonic()
+    try:
+        for result in results:
+            on_result(result)
+            batch.append(result)
+            if len(batch) >= _BATCH or time.monotonic() - flushed > _BATCH_S:
+                writes.ingest_results(engine, batch)
+                batch, flushed = [], time.monotonic()
+    finally:
+        writes.ingest_results(engine, batch)

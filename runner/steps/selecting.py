@@ -1,0 +1,146 @@
+"""From a SELECT to cells: what the revision's zoo holds, and what of it was asked for.
+
+Without a variant in the SELECT or on the command line, the forward variants are meant.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.backends import backend_names, load_backend
+from harness.cells import Cell, Variant
+from harness.errors import MatrixError
+from harness.listing import model_class
+from harness.zoo.base import TRANSFORMERS, ModelClass, load_zoo
+from runner.core.select import Selection, check_known, parse
+
+DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
+DEFAULT_VARIANTS = (Variant.FORWARD_STATIC, Variant.FORWARD_DYNAMIC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to run: SELECT words, and the axes that options name."""
+
+    words: Sequence[str] = ()
+    backends: Sequence[str] = ()
+    variants: Sequence[str] = ()
+    zoo: str = TRANSFORMERS
+
+    def __str__(self) -> str:
+        options = [f"backend:{name}" for name in self.backends]
+        options += [f"variant:{name}" for name in self.variants]
+        return " ".join([*(self.words or ["smoke"]), *options])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """The cells of a selection; those that can't run here have a reason and are recorded as skips."""
+
+    cells: tuple[Cell, ...]
+    skips: Mapping[Cell, str]
+
+
+def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
+    """The cells asked for, of those that exist in the revision's zoo; none at all is an error."""
+    load_zoo(asked.zoo)  # a zoo may bring backends of its own
+    for name in asked.backends:
+        load_backend(name)
+    selection = parse(asked.words)
+    variants = [Variant.named(name) for name in asked.variants]
+    backends = asked.backends or (backend_names() if selection.names("backend") else ())
+    classes = list(model_classes(asked.zoo, revision_path=revision_path))
+    pairs = [
+        (cell, item.skip)
+        for item in classes
+        for cell in _cells(item, variants or _variants(selection), backends or DEFAULT_BACKENDS)
+    ]
+    check_known(selection, [cell for cell, _ in pairs])
+    skips = dict(pairs)
+    cells = tuple(selection.cells(cell for cell, _ in pairs))
+    if not cells:
+        raise MatrixError(f"{str(asked)!r} selects no cell; see `export-matrix cases all`")
+    missing = {name: load_backend(name).missing() for name in {cell.backend for cell in cells}}
+    reasons = {cell: skips[cell] or missing[cell.backend] for cell in cells}
+    return Selected(cells=cells, skips={cell: why for cell, why in reasons.items() if why})
+
+
+def _variants(selection: Selection) -> Sequence[Variant]:
+    return list(Variant) if selection.names("variant") else DEFAULT_VARIANTS
+
+
+def _cells(
+    item: ModelClass, variants: Iterable[Variant], backends: Iterable[str]
+) -> Iterator[Cell]:
+    for variant in variants:
+        if item.generative or not variant.generates:
+            for backend in backends:
+                yield Cell(item.model_type, item.name, variant, backend)
+
+
+def model_classes(zoo: str, *, revision_path: Path | None = None) -> Iterator[ModelClass]:
+    """All model classes of the zoo, seen with the revision's Transformers."""
+    for record in _listing([zoo], revision_path=revision_path):
+        yield model_class(record)
+
+
+def builds(
+    zoo: str, names: Iterable[str], *, revision_path: Path | None = None
+) -> Iterator[tuple[str, str | None, dict[str, object]]]:
+    """For each `model_type/ModelClass`: (name, error or None, recipe).
+
+    A class that kills the process is an error itself; the rest go on in a new one.
+    """
+    waiting = list(names)
+    while waiting:
+        seen = 0
+        for record in _listing([zoo, "--build"], waiting, revision_path=revision_path, fatal=False):
+            error, recipe = record["error"], record.get("recipe")
+            yield waiting[seen], _text(error), recipe if isinstance(recipe, dict) else {}
+            seen += 1
+        if seen < len(waiting):
+            yield waiting[seen], "the process died while building it", {}
+        waiting = waiting[seen + 1 :]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _listing(
+    arguments: list[str],
+    names: Iterable[str] = (),
+    *,
+    revision_path: Path | None,
+    fatal: bool = True,
+) -> Iterator[dict[str, object]]:
+    process = subprocess.Popen(  # noqa: S603  (our own module, no shell)
+        [sys.executable, "-m", "harness.listing", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if fatal else subprocess.DEVNULL,
+        env=sources_first(revision_path),
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101  (both are pipes)
+    process.stdin.write("".join(f"{name}\n" for name in names))
+    process.stdin.close()
+    yield from (json.loads(line) for line in process.stdout)
+    if process.wait() and process.stderr is not None:
+        last = (process.stderr.read().strip().splitlines() or ["no message"])[-1]
+        raise MatrixError(f"can't list the model classes: {last}")
+
+
+def sources_first(revision_path: Path | None) -> dict[str, str]:
+    """The variables of a process that imports the revision's Transformers before the installed."""
+    given = dict(os.environ)  # noqa: TID251  (handed on as they are, not read)
+    given["HF_HUB_OFFLINE"] = "1"
+    if revision_path is not None:
+        given["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(revision_path.resolve()), given.get("PYTHONPATH", "")])
+        )
+    return given
