@@ -1,0 +1,45 @@
+"""What a forward says about its parameters: their names, whether they are required, their shapes.
+
+The library documents a tensor as ``name (`torch.LongTensor` of shape `(batch_size, …)`)``; those
+words become sizes where a parameter has no rule of its own.
+"""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LINE = re.compile(r"^\s*(\w+) \(`(.*?)`?(?: of shape `?\(?([^`]*?)\)?`)?[^`]*?\):", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter of a forward."""
+
+    name: str
+    required: bool
+    #: `torch.LongTensor`, as documented; empty if it is not
+    kind: str = ""
+    #: the words between the parentheses, `batch_size`, `sequence_length`
+    shape: tuple[str, ...] = ()
+
+
+def parameters(model_class: type[Any]) -> Mapping[str, Parameter]:
+    """The forward's named parameters, in its order."""
+    documented = {
+        name: (kind, tuple(word.strip() for word in shape.split(",") if word.strip()))
+        for name, kind, shape in reversed(_LINE.findall(model_class.forward.__doc__ or ""))
+    }
+    named = list(inspect.signature(model_class.forward).parameters.values())[1:]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {
+        each.name: Parameter(
+            name=each.name,
+            required=each.default is inspect.Parameter.empty,
+            kind=documented.get(each.name, ("", ()))[0],
+            shape=documented.get(each.name, ("", ()))[1],
+        )
+        for each in named
+        if each.kind in kinds
+    }

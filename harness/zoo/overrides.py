@@ -1,0 +1,37 @@
+"""The override table: what a family's cases need beyond the rules, and why."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What the table says about one model class."""
+
+    reasons: tuple[str, ...] = ()
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    add: tuple[str, ...] = ()
+    drop: frozenset[str] = frozenset()
+    shapes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+def override(model_type: str, model_class: str) -> Override:
+    """The family's table and, above it, the class's own."""
+    family = _table().get(model_type, {})
+    levels = [family, family.get(model_class, {})]
+    return Override(
+        reasons=tuple(level["reason"] for level in levels if "reason" in level),
+        configuration={k: v for level in levels for k, v in level.get("configuration", {}).items()},
+        add=tuple(name for level in levels for name in level.get("add", ())),
+        drop=frozenset(name for level in levels for name in level.get("drop", ())),
+        shapes={k: tuple(v) for level in levels for k, v in level.get("shapes", {}).items()},
+    )
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(files("harness.zoo").joinpath("overrides.toml").read_text("utf-8"))

@@ -1,0 +1,82 @@
+"""Placeholders: as many image, video and audio tokens in a text as the model makes features.
+
+The model is asked through its own `get_image_features` and so on; the tokens are put behind the
+first word of every row, before its padding.
+"""
+
+import inspect
+from typing import Any
+
+from harness.zoo.base import Inputs
+from harness.zoo.weights import seed_everything
+
+#: kind -> the input that carries it, in order of preference
+_CARRIERS = {
+    "image": ("pixel_values",),
+    "video": ("pixel_values_videos",),
+    "audio": ("input_features", "input_values"),
+}
+
+
+def place(model: Any, inputs: Inputs) -> tuple[Inputs, dict[str, int]]:  # noqa: ANN401  (a model)
+    """The inputs with placeholders, and how many of each kind a row has."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    counts: dict[str, int] = {}
+    if "input_ids" not in inputs:
+        return inputs, counts
+    ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+    kinds = torch.zeros_like(ids)
+    for number, kind in enumerate(_CARRIERS, start=1):
+        token, features = _token(model.config, kind), _features(model, kind, inputs)
+        if token is None or not features:
+            continue
+        counts[kind] = each = -(-features // ids.shape[0])
+        ids = _insert(ids, token, each)
+        kinds = _insert(kinds, number, each)
+        mask = _insert(mask, 1, each) if mask is not None else None
+    if not counts:
+        return inputs, counts
+    placed = {**inputs, "input_ids": ids}
+    if mask is not None:
+        placed["attention_mask"] = mask
+    if "mm_token_type_ids" in inspect.signature(model.forward).parameters:
+        placed["mm_token_type_ids"] = kinds
+    return placed, counts
+
+
+def _token(configuration: Any, kind: str) -> int | None:  # noqa: ANN401  (a PreTrainedConfig)
+    for name in (f"{kind}_token_id", f"{kind}_token_index"):
+        value = getattr(configuration, name, None)
+        if isinstance(value, int):
+            return value
+    return None
+
+
+def _features(model: Any, kind: str, inputs: Inputs) -> int:  # noqa: ANN401  (a model)
+    """How many features the model makes of the inputs of a kind, over the batch."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    method = getattr(model, f"get_{kind}_features", None)
+    if method is None or not any(name in inputs for name in _CARRIERS[kind]):
+        return 0
+    taken = inspect.signature(method).parameters
+    seed_everything()
+    with torch.no_grad():
+        output = method(**{k: v for k, v in inputs.items() if k in taken})
+    return _rows(getattr(output, "pooler_output", output))
+
+
+def _rows(features: Any) -> int:  # noqa: ANN401  (a tensor, or some)
+    if isinstance(features, list | tuple):
+        return sum(_rows(each) for each in features)
+    if features is None or features.ndim < 2:  # noqa: PLR2004  (rows of features)
+        return 0
+    return int(features.numel() // features.shape[-1])
+
+
+def _insert(rows: Any, value: int, times: int) -> Any:  # noqa: ANN401  (a tensor)
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    middle = torch.full((rows.shape[0], times), value, dtype=rows.dtype)
+    return torch.cat([rows[:, :1], middle, rows[:, 1:]], dim=1)

@@ -1,0 +1,60 @@
+"""The zoo of Transformers' own model classes: no list that someone has to keep.
+
+Which classes there are is read from the sources (`discovery`); a case is made by rules, repaired
+by what the library says, and helped by a small table (`building`, `overrides.toml`).
+"""
+
+import importlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from harness.cells import Variant
+from harness.errors import CaseError, nearest
+from harness.zoo.base import Case, Component, Inputs, ModelClass, Outputs, Zoo
+from harness.zoo.building import build
+from harness.zoo.discovery import discover
+
+
+class TransformersZoo:
+    """Cases made from the Transformers that is under test."""
+
+    name = "transformers"
+
+    @cached_property
+    def _classes(self) -> dict[tuple[str, str], ModelClass]:
+        return {(each.model_type, each.name): each for each in discover()}
+
+    def discover(self) -> Sequence[ModelClass]:
+        return tuple(self._classes.values())
+
+    def build(self, model_type: str, model_class: str) -> Case:
+        return build(self._load(model_type, model_class), model_type)
+
+    def components(self, case: Case, variant: Variant) -> Sequence[Component]:
+        from harness.zoo.components import components  # noqa: PLC0415  (it imports the exporters)
+
+        return components(case, variant)
+
+    def eager(self, component: Component, inputs: Inputs) -> Outputs:
+        from harness.zoo.components import eager  # noqa: PLC0415  (it imports the exporters)
+
+        return eager(component, inputs)
+
+    def _load(self, model_type: str, model_class: str) -> type[Any]:
+        found = self._classes.get((model_type, model_class))
+        if found is None:
+            known = [f"{kind}/{name}" for kind, name in self._classes]
+            wanted = f"{model_type}/{model_class}"
+            raise CaseError(f"Transformers has no public {wanted}{nearest(wanted, known)}")
+        if found.skip:
+            raise CaseError(found.skip)
+        try:
+            return getattr(importlib.import_module(found.module), found.name)  # type: ignore[no-any-return]  # getattr is untyped
+        except ImportError as error:
+            raise CaseError(f"{found.module} can't be imported: {error}") from None
+
+
+def zoo() -> Zoo:
+    """The zoo that `harness.zoo.base.load_zoo` finds."""
+    return TransformersZoo()

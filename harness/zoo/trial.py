@@ -1,0 +1,62 @@
+"""A case is tried before it is one: run twice eagerly, and the outputs looked at.
+
+Outputs must be numbers (no NaN), not all vanish, and the second run must give the same bits.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.errors import CaseError
+from harness.zoo.base import Inputs
+from harness.zoo.weights import seed_everything
+
+_VANISHED = 1e-4
+
+
+def run(model: Any, inputs: Inputs) -> Any:  # noqa: ANN401  (what a forward gives)
+    """One eager forward on copies of the inputs."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    seed_everything()
+    copies = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+    with torch.no_grad():
+        return model(**copies)
+
+
+def tensors(outputs: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (same)
+    """The tensors of an output, each with its dotted path."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    if isinstance(outputs, torch.Tensor):
+        yield path, outputs
+    elif isinstance(outputs, Mapping):
+        for key, value in outputs.items():
+            yield from tensors(value, f"{path}.{key}".strip("."))
+    elif isinstance(outputs, list | tuple):
+        for i, value in enumerate(outputs):
+            yield from tensors(value, f"{path}.{i}".strip("."))
+
+
+def check(model: Any, inputs: Inputs, outputs: Any) -> list[str]:  # noqa: ANN401  (a model, its outputs)
+    """Refuse outputs that can't be compared; returns what is infinite, by path."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    first = dict(tensors(outputs))
+    floats = {k: v for k, v in first.items() if v.is_floating_point() and v.numel()}
+    if nan := [path for path, each in floats.items() if each.isnan().any()]:
+        raise CaseError(f"the eager output has NaN in {', '.join(nan[:3])}")
+    if not first:
+        raise CaseError("the eager output has no tensors")
+    infinite = [path for path, each in floats.items() if not each.isfinite().all()]
+    sizes = [each[each.isfinite()].abs() for each in floats.values()]
+    if floats and not any(each.numel() and each.max() > _VANISHED for each in sizes):
+        raise CaseError("the eager output vanishes: every number of it is almost zero")
+    second = dict(tensors(run(model, inputs)))
+    changed = [path for path, each in first.items() if not _same(each, second.get(path), torch)]
+    if changed or first.keys() != second.keys():
+        raise CaseError(f"two eager runs differ in {', '.join(changed[:3]) or 'their outputs'}")
+    return infinite
+
+
+def _same(one: Any, other: Any, torch: Any) -> bool:  # noqa: ANN401  (tensors, and their library)
+    return other is not None and one.shape == other.shape and bool(torch.equal(one, other))
