@@ -1,0 +1,110 @@
+"""What a forked child does: give up what is the zygote's, then attempt one cell.
+
+It ends by `os._exit`, so nothing that the zygote registered at exit runs here.
+"""
+
+import faulthandler
+import gc
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from harness.backends import load_backend
+from harness.backends.base import Backend
+from harness.isolation.messages import Request, result_message, stage_message
+from harness.isolation.processes import tie_to_parent
+from harness.results import Stage
+from harness.zoo.base import Zoo
+
+#: ends a child that could not even say what happened
+BROKEN = 70
+STACK_SIGNAL = signal.SIGUSR1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Birth:
+    """What a child gets from the zygote."""
+
+    request: Request
+    zoo: Zoo
+    backends: Mapping[str, Backend]
+    #: folder that holds the cells' folders; the child makes its own, named by its process id
+    cells: Path
+    parent: int
+    #: where messages go
+    pipe: int
+    #: where faulthandler writes
+    stack: int
+
+
+def live(birth: Birth) -> NoReturn:
+    """The whole life of a child."""
+    try:
+        _settle(birth)
+        _attempt(birth)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  (whatever it is must not return into the zygote's loop)
+        sys.excepthook(*sys.exc_info())
+        _flush()
+        os._exit(BROKEN)
+
+
+def _settle(birth: Birth) -> None:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    faulthandler.enable(birth.stack, all_threads=False)
+    faulthandler.register(STACK_SIGNAL, birth.stack, all_threads=False)
+    if not tie_to_parent(birth.parent, signal.SIGKILL):
+        os._exit(BROKEN)
+    gc.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    _move_in(birth.cells / str(os.getpid()))
+
+
+def _move_in(home: Path) -> None:
+    """A folder of its own for the log, temporary files, and whatever a model writes."""
+    home.mkdir()
+    log = os.open(home / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    scratch = home / "scratch"
+    scratch.mkdir()
+    os.chdir(scratch)
+    tempfile.tempdir = str(scratch)
+    os.environ["TMPDIR"] = str(scratch)  # noqa: TID251  (for programs that the cell starts)
+
+
+def _attempt(birth: Birth) -> None:
+    from harness.attempt import attempt  # noqa: PLC0415  (imported warm, by the zygote)
+
+    def enter(stage: Stage) -> None:
+        _say(birth.pipe, stage_message(stage, time.monotonic()))
+
+    cell = birth.request.cell
+    backend = birth.backends.get(cell.backend) or load_backend(cell.backend)
+    result = attempt(cell, zoo=birth.zoo, backend=backend, enter=enter)
+    _flush()
+    _say(birth.pipe, result_message(result.replace(attempt=birth.request.attempt)))
+
+
+def _say(pipe: int, message: bytes) -> None:
+    while message:
+        message = message[os.write(pipe, message) :]
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()

@@ -1,0 +1,101 @@
+"""What controller, workers, zygote and children say to each other: JSON, a line each.
+
+A worker sends one `Request` and gets one result line. A child sends `stage` messages and one
+`result`. A child runs untrusted code and shares its pipe with it: what can't be read is ignored.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+from harness.cells import Cell
+from harness.errors import MatrixError
+from harness.results import Result, Stage
+
+SOCKET = "socket"
+READY = "ready"
+FAILED = "failed"
+WARNINGS = "warnings"
+LOG = "zygote.log"
+CELLS = "cells"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an attempt may take."""
+
+    time_s: float = 300
+    #: resident memory over that of the zygote it was forked from
+    memory_bytes: int = 4096 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One attempt, as a worker asks for it."""
+
+    cell: Cell
+    attempt: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+    def to_line(self) -> str:
+        return json.dumps({**asdict(self), "cell": self.cell.id})
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        record = json.loads(line)
+        limits = Limits(**record["limits"])
+        return cls(cell=Cell.parse(record["cell"]), attempt=record["attempt"], limits=limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What a zygote is started with."""
+
+    zoo: str
+    #: backends to warm up
+    backends: Sequence[str]
+    #: private folder of this host: the socket, the zygote's log, one folder per running cell
+    folder: str
+    #: the listening socket, inherited
+    listener: int
+    #: process id of the controller; the zygote ends with it
+    parent: int
+
+    def to_line(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        return cls(**json.loads(line))
+
+    def path(self, name: str) -> Path:
+        return Path(self.folder, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A stage began, on the monotonic clock that all processes share."""
+
+    stage: Stage
+    at: float
+
+
+def stage_message(stage: Stage, at: float) -> bytes:
+    return json.dumps({"stage": stage, "at": at}).encode() + b"\n"
+
+
+def result_message(result: Result) -> bytes:
+    return json.dumps({"result": result.to_line()}).encode() + b"\n"
+
+
+def read_message(line: bytes) -> Entered | Result | None:
+    """What a child said, or None if it makes no sense."""
+    try:
+        record = json.loads(line)
+        if "result" in record:
+            return Result.from_line(record["result"])
+        return Entered(Stage(record["stage"]), float(record["at"]))
+    except (ValueError, TypeError, KeyError, MatrixError):
+        return None

@@ -1,0 +1,74 @@
+"""What a zygote does before its first fork: import, and pay the first export of each backend once.
+
+A child inherits all of it. Nothing here is fatal but a zoo that can't be loaded: a backend that
+fails to warm up is a warning, and its cells tell what is wrong with it.
+"""
+
+import gc
+import importlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.backends import load_backend
+from harness.backends.base import Backend
+from harness.cells import Cell, Variant
+from harness.results import Outcome, Stage
+from harness.zoo.base import TRANSFORMERS, Zoo, load_zoo
+
+#: model class that a zoo is warmed up with: the zoo's `warm_up` attribute, or this
+_WARM_UP = {TRANSFORMERS: "bert/BertModel"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warm:
+    """What children inherit."""
+
+    zoo: Zoo
+    backends: dict[str, Backend]
+    #: what could not be warmed up, a line each
+    warnings: tuple[str, ...]
+
+
+def warm_up(zoo_name: str, backend_names: Sequence[str]) -> Warm:
+    """Import everything and run one tiny static export per backend."""
+    if zoo_name == TRANSFORMERS:
+        _import_torch()
+    zoo = load_zoo(zoo_name)
+    importlib.import_module("harness.attempt")
+    model_class = getattr(zoo, "warm_up", _WARM_UP.get(zoo_name))
+    backends: dict[str, Backend] = {}
+    warnings = []
+    for name in backend_names:
+        try:
+            backends[name] = load_backend(name)
+            if model_class and not backends[name].missing():
+                warnings += _export(zoo, backends[name], f"{model_class}/{Variant.FORWARD_STATIC}")
+        except Exception as error:  # noqa: BLE001  (whatever a library raises: cells will tell)
+            warnings.append(f"{name}: not warmed up: {type(error).__name__}: {error}")
+    gc.collect()
+    gc.freeze()
+    return Warm(zoo=zoo, backends=backends, warnings=tuple(warnings))
+
+
+def _import_torch() -> None:
+    torch = importlib.import_module("torch")
+    # Before any op: a fork after OpenMP ran with two threads hangs at its next parallel region.
+    torch.set_num_threads(1)
+    importlib.import_module("transformers")
+
+
+def _export(zoo: Zoo, backend: Backend, case: str) -> list[str]:
+    from harness.attempt import attempt  # noqa: PLC0415  (it may import what is imported above)
+
+    started = time.monotonic()
+    cell = Cell.parse(f"{case}/{backend.name}")
+    result = attempt(cell, zoo=zoo, backend=backend, enter=_ignore)
+    print(f"warmed up {backend.name} in {time.monotonic() - started:.1f} s", flush=True)  # noqa: T201  (the zygote's log)
+    if result.outcome is Outcome.PASS:
+        return []
+    return [f"{cell.id}: warm-up: {result.outcome}: {result.reason}"]
+
+
+def _ignore(stage: Stage) -> None:
+    """Nobody follows a warm-up."""

@@ -1,0 +1,52 @@
+"""The toy zoo: every class of `tests.toyzoo.toys` is a model class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.cells import Variant
+from harness.errors import CaseError
+from harness.zoo.base import Array, Case, Component, Inputs, ModelClass, Outputs
+from tests.toyzoo.toys import TOYS
+
+
+class ToyZoo:
+    """Toys, by name."""
+
+    name = "toyzoo"
+
+    def discover(self) -> Sequence[ModelClass]:
+        return [
+            ModelClass(model_type="toy", name=name, module=toy.__module__, skip=toy.skip)
+            for name, toy in sorted(TOYS.items())
+        ]
+
+    def build(self, model_type: str, model_class: str) -> Case:
+        toy = TOYS.get(model_class)
+        if toy is None or model_type != "toy":
+            raise CaseError(f"the toy zoo has no {model_type}/{model_class}")
+        return Case(
+            model=toy(),
+            inputs={"x": _numbers(2, 3)},
+            resized={"x": _numbers(3, 5)},
+            resized_label="batch 3, sequence 5",
+            recipe={"seed": 0},
+        )
+
+    def components(self, case: Case, variant: Variant) -> Sequence[Component]:
+        return [
+            Component(
+                name="model",
+                module=case.model,
+                inputs=case.inputs,
+                resized=case.resized if variant.dynamic else None,
+                resized_label=case.resized_label,
+            )
+        ]
+
+    def eager(self, component: Component, inputs: Inputs) -> Outputs:
+        return {"output": Array(component.module.forward(**inputs), "float32")}
+
+
+def _numbers(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random(shape, dtype=np.float32)
