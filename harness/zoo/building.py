@@ -6,6 +6,7 @@ does, the `CaseError` is that of the rung that came farthest. The same inputs in
 proven by an eager run too; what the model refuses to vary is recorded with its reason.
 """
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +14,9 @@ from typing import Any
 
 from harness.errors import CaseError
 from harness.zoo.base import Case, Inputs
-from harness.zoo.configuration import RUNGS, Rung, Tokens, shrink
+from harness.zoo.configuration import tiny
 from harness.zoo.documented import Parameter, parameters
+from harness.zoo.fields import RUNGS, Rung
 from harness.zoo.inputs import RULES, Setting, make
 from harness.zoo.generation import prompt
 from harness.zoo.overrides import Override, override
@@ -77,27 +79,29 @@ class _Model:
             parameters=self.parameters,
             sizes=sizes,
             shapes=self.override.shapes,
+            images=plan.images,
         )
         made = {name: make(name, setting) for name in plan.names}
         inputs = {name: value for name, value in made.items() if value is not None}
         for name in plan.transposed & inputs.keys():
             inputs[name] = inputs[name].transpose(-1, -2).contiguous()
-        return place(self.model, inputs)
+        return place(self.model, inputs, known=plan.features)
 
 
 def build(model_class: type[Any], model_type: str) -> Case:
     """The case of a class; `CaseError` says in one line why there is none."""
     rules = override(model_type, model_class.__name__)
     deadline = time.monotonic() + _SECONDS
-    failures: list[tuple[int, str]] = []
+    refusals: list[_Refused] = []
     for rung in RUNGS:
         try:
             return _on_rung(model_class, rung, rules)
         except _Refused as error:
-            failures.append((error.stage, str(error)))
+            refusals.append(error)
         if time.monotonic() > deadline:
             break
-    raise CaseError(max(failures, key=lambda failure: failure[0])[1])
+    farthest = max(refusals, key=lambda refusal: refusal.stage)
+    raise CaseError(str(farthest)) from farthest.__cause__
 
 
 class _Refused(CaseError):
@@ -112,8 +116,10 @@ class _Refused(CaseError):
 
 
 def _on_rung(model_class: type[Any], rung: Rung, rules: Override) -> Case:
-    configuration = _attempt(0, lambda: _configuration(model_class, rung, rules))
-    model = _attempt(1, lambda: _small(instantiate(model_class, configuration)))
+    made_from = model_class.config_class
+    configuration = _attempt(0, lambda: tiny(made_from, rung=rung, overrides=rules.configuration))
+    _attempt(1, lambda: _refuse_large(model_class, configuration))
+    model = _attempt(1, lambda: instantiate(model_class, configuration))
     made = _Model(model=model, rung=rung, parameters=parameters(model_class), override=rules)
     return _attempt(2, lambda: _case(made))
 
@@ -125,15 +131,14 @@ def _attempt(stage: int, step: Any) -> Any:  # noqa: ANN401  (any step's value)
         raise _Refused(stage, error) from error
 
 
-def _configuration(model_class: type[Any], rung: Rung, rules: Override) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
-    default = model_class.config_class()
-    return shrink(default, rung=rung, tokens=Tokens(), overrides=rules.configuration)
+def _refuse_large(model_class: type[Any], configuration: Any) -> None:  # noqa: ANN401  (a PreTrainedConfig)
+    """Count the parameters before memory is taken for them."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
-
-def _small(model: Any) -> Any:  # noqa: ANN401  (a model)
-    if count(model) > MAX_PARAMETERS:
-        raise CaseError(f"{count(model):,} parameters, more than {MAX_PARAMETERS:,}")
-    return model
+    with torch.device("meta"):
+        size = count(model_class(copy.deepcopy(configuration)))
+    if size > MAX_PARAMETERS:
+        raise CaseError(f"{size:,} parameters, more than {MAX_PARAMETERS:,}")
 
 
 def _case(made: _Model) -> Case:

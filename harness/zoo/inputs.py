@@ -8,6 +8,7 @@ other inputs there are. Rules by name come first, then the documented shape.
 - a picture is as large as the configuration asks, or four patches a side.
 """
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ class Setting:
     sizes: Sizes
     #: dimensions that a family spells out, parameter -> words
     shapes: Mapping[str, tuple[Any, ...]]
+    #: pictures a row, where a model takes several
+    images: int = 0
 
     def generator(self, name: str) -> Any:  # noqa: ANN401  (a torch.Generator)
         import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
@@ -46,6 +49,15 @@ class Setting:
             for name in names:
                 value = getattr(each, name, None)
                 if value is not None:
+                    return value
+        return None
+
+    def number(self, *names: str, under: str = "") -> int | None:
+        """The first of these fields that is a whole number."""
+        for each in self._levels(under):
+            for name in names:
+                value = getattr(each, name, None)
+                if type(value) is int:
                     return value
         return None
 
@@ -74,7 +86,7 @@ class Setting:
 
     @property
     def channels(self) -> int:
-        return int(self.find("num_channels", "in_channels", "in_chans", under="vision") or 3)
+        return self.number("num_channels", "in_channels", "in_chans", under="vision") or 3
 
 
 def below(configuration: Any) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)
@@ -166,6 +178,8 @@ def _pixel_values(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
         return _packed_pixels("pixel_values", setting)
     frames = setting.find("num_frames", under="video")
     lead = (setting.sizes.batch, frames) if frames else (setting.sizes.batch,)
+    if setting.images:
+        lead = (setting.sizes.batch, setting.images)
     return tensor("pixel_values", (*lead, setting.channels, *setting.image), setting)
 
 
@@ -183,6 +197,18 @@ def _grid(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
     return torch.tensor([setting.sizes.grid] * setting.sizes.batch)
 
 
+def _hidden_states(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
+    if "grid_thw" in setting.parameters:
+        return _packed_pixels("hidden_states", setting)
+    width = setting.number("hidden_size", "d_model") or 64
+    return tensor("hidden_states", (setting.sizes.batch, setting.sizes.text, width), setting)
+
+
+def _feature_mask(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
+    shape = (setting.sizes.batch, setting.sizes.frames)
+    return tensor("input_features_mask", shape, setting, kind="mask")
+
+
 def _pixel_values_videos(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
     if "video_grid_thw" in setting.parameters:
         return _packed_pixels("pixel_values_videos", setting)
@@ -191,20 +217,14 @@ def _pixel_values_videos(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
     return tensor("pixel_values_videos", shape, setting)
 
 
+def _bins(setting: Setting) -> int:
+    names = ("num_mel_bins", "feature_size", "n_mels", "input_feat_per_channel", "input_dim")
+    more = ("feature_projection_input_dim", "num_mels", "mel_bins", "input_channels")
+    return int(setting.number(*names, *more, under="audio") or 80)
+
+
 def _input_features(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
-    bins = int(
-        setting.find(
-            "num_mel_bins",
-            "feature_size",
-            "n_mels",
-            "input_feat_per_channel",
-            "feature_projection_input_dim",
-            "num_mels",
-            "input_dim",
-            under="audio",
-        )
-        or 80
-    )
+    bins = _bins(setting)
     frames, limit = setting.sizes.frames, setting.find("max_source_positions", under="audio")
     bins_first = bool(limit) and "Speech2Text" not in setting.class_name
     if bins_first:
@@ -250,11 +270,14 @@ RULES: dict[str, Callable[[Setting], Any]] = {
     "grid_thw": _grid,
     "input_features": _input_features,
     "input_values": _input_values,
+    "hidden_states": _hidden_states,
+    "input_features_mask": _feature_mask,
+    "feature_attention_mask": _feature_mask,
     "bbox": _boxes("bbox", -1),
     "image_sizes": _image_sizes,
 }
 
-_COUNTS = re.compile(r"batch_size|batch|bsz|num_images|num_videos|num_audios")
+_BATCH = re.compile(r"batch_size|batch|bsz|bs|num_images|num_videos|num_audios|num_images_or_videos")
 
 
 def from_words(name: str, shape: tuple[Any, ...], setting: Setting) -> Any:  # noqa: ANN401  (a tensor or None)
@@ -269,7 +292,10 @@ def from_words(name: str, shape: tuple[Any, ...], setting: Setting) -> Any:  # n
 def _dimension(word: Any, setting: Setting) -> int | None:  # noqa: ANN401  (a number or a word)
     if isinstance(word, int) or word.isdecimal():
         return int(word)
-    if _COUNTS.fullmatch(word):
+    if "*" in word:
+        factors = [_dimension(each.strip(), setting) for each in word.split("*")]
+        return math.prod(each for each in factors if each) if all(factors) else None
+    if _BATCH.fullmatch(word):
         return setting.sizes.batch
     if word in _WORDS:
         return _WORDS[word](setting)
@@ -279,25 +305,44 @@ def _dimension(word: Any, setting: Setting) -> int | None:  # noqa: ANN401  (a n
 
 def _kind(name: str, setting: Setting) -> str:
     documented = setting.parameters[name].kind if name in setting.parameters else ""
-    if "Bool" in documented:
+    if "Bool" in documented or name.startswith("bool_"):
         return "bool"
-    if "mask" in name:
+    if "mask" in name and "Float" not in documented:
         return "mask"
     return "whole" if "Long" in documented or "Int" in documented else "float"
 
 
-_WORDS: dict[str, Callable[[Setting], int]] = {
-    "sequence_length": lambda s: s.sizes.text,
-    "token_sequence_length": lambda s: s.sizes.text,
-    "seq_len": lambda s: s.sizes.text,
-    "seq_length": lambda s: s.sizes.text,
-    "text_sequence_length": lambda s: s.sizes.text,
+def _patches(setting: Setting) -> int:
+    patch = side(setting.find("patch_size", under="vision")) or 16
+    return setting.image[0] // patch * (setting.image[1] // patch)
+
+
+_LENGTH = (
+    "sequence_length", "token_sequence_length", "seq_len", "seq_length", "seqlen", "text_seq_len",
+    "text_sequence_length", "text_seq_length", "encoder_sequence_length", "num_tokens",
+    "input_ids_length", "max_length",
+)  # fmt: skip
+_FEW = (
+    "num_points", "num_boxes", "entity_length", "num_visual_features", "visual_seq_length",
+    "num_predict", "num_latents", "num_prompt_frames", "max_mention_length", "episode_length",
+)  # fmt: skip
+_FRAMES = (
+    "feature_sequence_length", "audio_length", "padded_feature_length", "max_audio_length",
+    "frames", "num_audio_frames", "max_num_frames",
+)  # fmt: skip
+_WORDS: dict[str, Callable[[Setting], int | None]] = {
+    **dict.fromkeys(_LENGTH, lambda s: s.sizes.text),
+    **dict.fromkeys(_FEW, lambda s: s.sizes.few),
+    **dict.fromkeys(_FRAMES, lambda s: s.sizes.frames),
+    **dict.fromkeys(("samples", "time_steps", "num_samples"), lambda s: s.sizes.samples),
+    **dict.fromkeys(("height", "image_size", "frame_size"), lambda s: s.image[0]),
+    **dict.fromkeys(("num_channels", "channels"), lambda s: s.channels),
+    **dict.fromkeys(("feature_dim", "num_banks", "feature_size", "mel_bins"), _bins),
+    **dict.fromkeys(("num_patches", "image_num_patches", "patch_sequence_length"), _patches),
     "target_sequence_length": lambda s: s.sizes.decoder,
-    "height": lambda s: s.image[0],
+    "decoder_sequence_length": lambda s: s.sizes.decoder,
     "width": lambda s: s.image[1],
-    "image_size": lambda s: s.image[0],
-    "num_channels": lambda s: s.channels,
-    "samples": lambda s: s.sizes.samples,
-    "frames": lambda s: s.sizes.frames,
-    "few": lambda s: s.sizes.few,
+    "num_frames": lambda s: s.find("num_frames", under="video") or s.sizes.video_frames,
+    "num_choices": lambda s: s.choices[0] if s.choices else None,
+    "point_batch_size": lambda s: 2,
 }

@@ -5,6 +5,7 @@ first word of every row, before its padding.
 """
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.zoo.base import Inputs
@@ -18,17 +19,21 @@ _CARRIERS = {
 }
 
 
-def place(model: Any, inputs: Inputs) -> tuple[Inputs, dict[str, int]]:  # noqa: ANN401  (a model)
-    """The inputs with placeholders, and how many of each kind a row has."""
+def place(model: Any, inputs: Inputs, *, known: Mapping[str, int]) -> tuple[Inputs, dict[str, int]]:  # noqa: ANN401  (a model)
+    """The inputs with placeholders, and how many of each kind a row has.
+
+    `known` are counts a row that an error told, for models that can't be asked.
+    """
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     counts: dict[str, int] = {}
-    if "input_ids" not in inputs:
+    if "input_ids" not in inputs or inputs["input_ids"].ndim != 2:
         return inputs, counts
     ids, mask = inputs["input_ids"], inputs.get("attention_mask")
     kinds = torch.zeros_like(ids)
     for number, kind in enumerate(_CARRIERS, start=1):
-        token, features = _token(model.config, kind), _features(model, kind, inputs)
+        token = _token(model.config, kind)
+        features = known.get(kind, 0) * ids.shape[0] or _features(model, kind, inputs)
         if token is None or not features:
             continue
         counts[kind] = each = -(-features // ids.shape[0])
@@ -57,14 +62,24 @@ def _features(model: Any, kind: str, inputs: Inputs) -> int:  # noqa: ANN401  (a
     """How many features the model makes of the inputs of a kind, over the batch."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
-    method = getattr(model, f"get_{kind}_features", None)
-    if method is None or not any(name in inputs for name in _CARRIERS[kind]):
+    carriers = [name for name in _CARRIERS[kind] if name in inputs]
+    method = _method(model, f"get_{kind}_features", carriers)
+    if method is None:
         return 0
     taken = inspect.signature(method).parameters
     seed_everything()
     with torch.no_grad():
         output = method(**{k: v for k, v in inputs.items() if k in taken})
     return _rows(getattr(output, "pooler_output", output))
+
+
+def _method(model: Any, name: str, carriers: Sequence[str]) -> Any:  # noqa: ANN401  (a method or None)
+    """The model's method, or the inner model's where the outer one hides what it takes."""
+    for owner in (model, getattr(model, "model", None)):
+        method = getattr(owner, name, None)
+        if method is not None and {*carriers} & {*inspect.signature(method).parameters}:
+            return method
+    return None
 
 
 def _rows(features: Any) -> int:  # noqa: ANN401  (a tensor, or some)

@@ -3,10 +3,13 @@
 Tried in this order, each at most once a name:
 
 1. a keyword that is not taken is dropped;
-2. a parameter named by the message is added, or dropped if it is given already and is one too many;
-3. a picture of a size that is not the model's gets the model's;
-4. a parameter named by the line that failed is added, deepest frame first;
-5. features laid out the other way round are transposed.
+2. placeholders that were too few are counted as the message does;
+3. a parameter named by the message is added, or dropped if it is given already and is one too many;
+4. a picture of a size that is not the model's gets the model's;
+5. a parameter named by the line that failed is added, deepest frame first;
+6. several pictures a row, where one is not enough;
+7. features laid out the other way round are transposed;
+8. what the library can derive itself is left to it, and at last pictures and sounds are left out.
 """
 
 import re
@@ -14,9 +17,15 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from harness.zoo.sizes import FIRST
+
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 _IMAGE = re.compile(r"\((\d+) ?[*x,] ?(\d+)\)? doesn't match model \(?(\d+) ?[*x,] ?(\d+)\)")
+_FEATURES = re.compile(r"(image|video|audio)\w* features and .*do(?:es)? not match.*features:? ?(\d+)", re.I)
+_RANK = re.compile(r"not enough values to unpack|Dimension out of range|too many indices")
 _CHOOSE_ONE = re.compile(r"both|exactly one|at the same time|only one|either", re.IGNORECASE)
+#: what a text is about; a model that refuses it is tried on its text alone
+MEDIA = ("pixel_values", "pixel_values_videos", "input_features", "input_values", "image_grid_thw")
 _NAME = re.compile(r"[a-z_]\w+")
 
 
@@ -28,6 +37,10 @@ class Plan:
     dropped: frozenset[str] = frozenset()
     transposed: frozenset[str] = frozenset()
     image: tuple[int, int] | None = None
+    #: pictures a row, where a model takes several
+    images: int = 0
+    #: placeholders a row, where the model can't be asked for them
+    features: Mapping[str, int] = field(default_factory=dict)
     repairs: tuple[str, ...] = field(default=())
 
     def adding(self, name: str) -> "Plan":
@@ -47,6 +60,8 @@ def repaired(plan: Plan, error: Exception, makeable: Mapping[str, object]) -> Pl
     message = str(error)
     if (unexpected := _UNEXPECTED.search(message)) and unexpected[1] in plan.names:
         return plan.without(unexpected[1])
+    if (features := _FEATURES.search(message)) and not plan.features:
+        return _counting(plan, features[1].lower(), int(features[2]))
     named = [name for name in _NAME.findall(message) if name in makeable]
     given = [name for name in named if name in plan.names]
     if len(set(given)) > 1 and _CHOOSE_ONE.search(message):
@@ -60,12 +75,30 @@ def repaired(plan: Plan, error: Exception, makeable: Mapping[str, object]) -> Pl
             image=(int(size[3]), int(size[4])),
             repairs=(*plan.repairs, f"image {size[3]}x{size[4]}"),
         )
+    return _guess(plan, message)
+
+
+def _counting(plan: Plan, kind: str, features: int) -> Plan:
+    each = features // FIRST.batch
+    repairs = (*plan.repairs, f"{each} {kind} placeholders a row")
+    return replace(plan, features={kind: each}, repairs=repairs)
+
+
+def _guess(plan: Plan, message: str) -> Plan | None:
+    """What helps although the message doesn't name it."""
+    if "pixel_values" in plan.names and not plan.images and _RANK.search(message):
+        return replace(plan, images=2, repairs=(*plan.repairs, "two pictures a row"))
     if "input_features" in plan.names and not plan.transposed:
         return replace(
             plan,
             transposed=frozenset({"input_features"}),
             repairs=(*plan.repairs, "transposed input_features"),
         )
+    if "decoder_input_ids" in plan.names and "input_ids" in plan.names:
+        return plan.without("decoder_input_ids")
+    media = [name for name in plan.names if name in MEDIA]
+    if media and len(media) < len(plan.names) and "input_ids" in plan.names:
+        return plan.without(media[0])
     return None
 
 

@@ -20,7 +20,7 @@ class Sizes:
     #: patches of one image where a model takes any number of them (time, height, width)
     grid: tuple[int, int, int] = (1, 4, 8)
     video_frames: int = 4
-    samples: int = 4000
+    samples: int = 8000
     frames: int = 64
     #: boxes, points, choices, and other things counted by the dozen
     few: int = 5
@@ -28,9 +28,9 @@ class Sizes:
 
 FIRST = Sizes()
 _BATCH_AND_LENGTHS = Sizes(batch=3, text=13, decoder=9)
-_AUDIO = Sizes(batch=3, text=13, decoder=9, samples=5280, frames=80)
+_AUDIO = Sizes(batch=3, text=13, decoder=9, samples=9600, frames=80)
 _EVERYTHING = Sizes(
-    batch=3, text=13, decoder=9, samples=5280, frames=80, height=96, width=128, grid=(1, 4, 12)
+    batch=3, text=13, decoder=9, samples=9600, frames=80, height=96, width=128, grid=(1, 4, 12)
 )
 #: other sizes, the boldest first; what a model refuses eagerly is fixed, and said
 OTHERS = (_EVERYTHING, _AUDIO, _BATCH_AND_LENGTHS, Sizes(batch=3), Sizes(text=13, decoder=9))
