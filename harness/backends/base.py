@@ -24,8 +24,8 @@ class Program:
 
     #: what the exporter returned, unwrapped: an ExportedProgram, an ONNX model, …
     native: Any
-    #: forward kwargs as the exporter completed them (precomputed positions, masks): names to feed
-    inputs: Inputs
+    #: what was exported; its module completes the inputs of each run
+    component: Component
     #: memory arenas that the program plans, in bytes
     planned_bytes: int | None = None
     program_bytes: int | None = None

@@ -1,0 +1,38 @@
+"""torch.export: the program is run by torch itself."""
+
+from harness.backends import exporting
+from harness.backends.base import Enter, Program, Runtime
+from harness.zoo.base import Component, Inputs, Outputs
+from harness.zoo.components import named
+
+
+class DynamoBackend:
+    """`transformers.exporters.DynamoExporter`, run as a torch module."""
+
+    name = "dynamo"
+
+    def missing(self) -> str | None:
+        return exporting.missing("torch", "transformers")
+
+    def export(
+        self, component: Component, *, dynamic: bool, bound: int | None, enter: Enter
+    ) -> Program:
+        settings = exporting.shapes(component, dynamic=dynamic, bound=bound)
+        native, fired = exporting.export("Dynamo", component, settings, enter=enter)
+        return Program(
+            native=native,
+            component=component,
+            graph_nodes=len(native.graph.nodes),
+            patches=fired,
+        )
+
+    def load(self, program: Program) -> Runtime:
+        module = program.native.module()
+
+        def run(inputs: Inputs) -> Outputs:
+            import torch  # noqa: PLC0415  (heavy)
+
+            with torch.no_grad():
+                return named(module(**exporting.completed(program.component, inputs)))
+
+        return run

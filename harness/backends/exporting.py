@@ -1,0 +1,187 @@
+"""What the backends of `transformers.exporters` share: one call, told stage by stage.
+
+- `lower` begins when `torch.export.export` has returned. It is wrapped for the length of the export:
+  more exact than reading the traceback, and known as well when the process dies.
+- A patch *fired* when its replacement was called, a graph fix when it said so or changed the graph.
+- Two generations of the exporters are met: until 5.22 `export` returns the raw program, from 5.23 an
+  `ExportedModel` of components.
+"""
+
+import copy
+import functools
+import importlib
+import types
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from harness.backends.base import Enter
+from harness.results import Stage
+from harness.zoo.base import Component, Inputs
+
+
+def missing(*distributions: str) -> str | None:
+    """The command that installs those of the distributions that are not there."""
+    absent = [name for name in distributions if not _installed(name)]
+    return f"pip install {' '.join(absent)}" if absent else None
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        return bool(version(distribution))
+    except PackageNotFoundError:
+        return False
+
+
+def export(
+    exporter: str, component: Component, settings: dict[str, Any], *, enter: Enter
+) -> tuple[Any, tuple[str, ...]]:
+    """The raw program and what fired, by the exporter of that name, `Onnx`."""
+    exporters = importlib.import_module("transformers.exporters")
+    inputs = copy.deepcopy(component.inputs)
+    fired: set[str] = set()
+    enter(Stage.CAPTURE)
+    with _announced(enter), _recorded(fired):
+        made = getattr(exporters, f"{exporter}Exporter")()
+        settings = getattr(exporters, f"{exporter}Config")(**settings)
+        exported = made.export(component.module, inputs, settings)
+    program = exported.program if hasattr(exported, "components") else exported
+    return program, tuple(sorted(fired))
+
+
+def shapes(component: Component, *, dynamic: bool, bound: int | None) -> dict[str, Any]:
+    """The exporter's settings for static, dynamic, or dynamic shapes up to `bound`."""
+    if not dynamic or bound is None:
+        return {"dynamic": dynamic}
+    utils = importlib.import_module("transformers.exporters.utils")
+    dynamo = importlib.import_module("transformers.exporters.exporter_dynamo")
+    dynamo.register_cache_pytrees_for_model(component.module)
+    inputs = completed(component, component.inputs)
+    largest = max(
+        (size for leaf in utils.get_leaf_tensors(inputs).values() for size in leaf.shape), default=0
+    )
+    automatic = dynamo.get_auto_dynamic_shapes(inputs)
+    return {"dynamic": True, "dynamic_shapes": _bounded(automatic, max(bound, largest))}
+
+
+def _bounded(spec: Any, bound: int) -> Any:  # noqa: ANN401  (a nest of dimensions)
+    from torch.export import Dim  # noqa: PLC0415  (heavy)
+
+    if isinstance(spec, dict):
+        return {key: _bounded(value, bound) for key, value in spec.items()}
+    if isinstance(spec, list | tuple):
+        return type(spec)(_bounded(value, bound) for value in spec)
+    return Dim.AUTO(max=bound) if spec is Dim.AUTO else spec
+
+
+def completed(component: Component, inputs: Inputs) -> Inputs:
+    """A copy of forward kwargs with what the exporter computes beforehand (positions, lengths)."""
+    utils = importlib.import_module("transformers.exporters.utils")
+    _, prepared, _ = utils.prepare_for_export(component.module, copy.deepcopy(inputs))
+    return dict(prepared)
+
+
+@contextmanager
+def _announced(enter: Enter) -> Iterator[None]:
+    import torch  # noqa: PLC0415  (heavy)
+
+    original = torch.export.export
+
+    def captured(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (torch's own signature)
+        program = original(*args, **kwargs)
+        enter(Stage.LOWER)
+        return program
+
+    torch.export.export = captured
+    try:
+        yield
+    finally:
+        torch.export.export = original
+
+
+@contextmanager
+def _recorded(fired: set[str]) -> Iterator[None]:
+    """Have the exporters' registries of patches and fixes tell what fired."""
+    utils = importlib.import_module("transformers.exporters.utils")
+    onnx = importlib.import_module("transformers.exporters.exporter_onnx")
+    recorders: dict[str, tuple[object, Callable[..., Any]]] = {
+        "_PATCHES": (utils, _patch),
+        "_FX_NODE_FIXES": (utils, _node_fix),
+        "_FX_PROGRAM_FIXES": (utils, _program_fix),
+        "_IR_FIXES": (onnx, _graph_fix),
+    }
+    with ExitStack() as stack:
+        for name, (module, record) in recorders.items():
+            registry = getattr(module, name, [])
+            for entries in registry.values() if isinstance(registry, dict) else [registry]:
+                stack.enter_context(_replaced(entries, [record(entry, fired) for entry in entries]))
+        yield
+
+
+@contextmanager
+def _replaced(entries: list[Any], others: list[Any]) -> Iterator[None]:
+    originals = list(entries)
+    entries[:] = others
+    try:
+        yield
+    finally:
+        entries[:] = originals
+
+
+def _patch(entry: tuple[str, str, Callable[..., Any]], fired: set[str]) -> tuple[Any, ...]:
+    owner, attribute, factory = entry
+
+    def make(original: Any) -> Any:  # noqa: ANN401  (whatever the patch replaces)
+        replacement = factory(original)
+        if not isinstance(replacement, types.FunctionType):
+            return replacement
+
+        @functools.wraps(replacement)
+        def recorded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (the patch's signature)
+            fired.add(f"{owner}.{attribute}")
+            return replacement(*args, **kwargs)
+
+        return recorded
+
+    return owner, attribute, make
+
+
+def _node_fix(fix: Callable[..., bool], fired: set[str]) -> Callable[..., bool]:
+    def recorded(module: Any, node: Any) -> bool:  # noqa: ANN401  (torch.fx)
+        applied = fix(module, node)
+        if applied:
+            fired.add(fix.__name__)
+        return applied
+
+    return recorded
+
+
+def _program_fix(fix: Callable[..., None], fired: set[str]) -> Callable[..., None]:
+    def recorded(program: Any) -> None:  # noqa: ANN401  (an ExportedProgram)
+        before = _placeholders(program)
+        fix(program)
+        if _placeholders(program) != before:
+            fired.add(fix.__name__)
+
+    return recorded
+
+
+def _placeholders(program: Any) -> object:  # noqa: ANN401  (an ExportedProgram)
+    """What the program fixes change: the ranges of symbols, and placeholders without a value."""
+    known = [node.name for node in program.graph.nodes if node.meta.get("val") is not None]
+    return repr(program.range_constraints), known
+
+
+def _graph_fix(fix: Callable[..., None], fired: set[str]) -> Callable[..., None]:
+    def recorded(graph: Any) -> None:  # noqa: ANN401  (an onnx_ir graph)
+        before = _operators(graph)
+        fix(graph)
+        if _operators(graph) != before:
+            fired.add(fix.__name__)
+
+    return recorded
+
+
+def _operators(graph: Any) -> object:  # noqa: ANN401  (an onnx_ir graph)
+    return [(op.op_type, tuple(op.attributes)) for op in graph]

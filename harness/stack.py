@@ -1,0 +1,34 @@
+"""The versions that decide an outcome, read from distributions' metadata: nothing is imported."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime", "executorch", "numpy")
+
+
+def stack(*, device: str = "cpu") -> dict[str, str]:
+    """package -> version, with `python` and `device`; what is not installed is left out."""
+    versions = {name: found for name in PACKAGES if (found := _version(name)) is not None}
+    return {"python": platform.python_version(), **versions, "device": device}
+
+
+def _version(name: str) -> str | None:
+    if name == "transformers":
+        return _transformers()
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _transformers() -> str | None:
+    """The version in the sources that would be imported: a revision on PYTHONPATH comes first."""
+    spec = find_spec("transformers")
+    if spec is None or spec.origin is None:
+        return None
+    for line in Path(spec.origin).read_text(encoding="utf-8").splitlines():
+        if line.startswith("__version__"):
+            return line.partition("=")[2].strip(" \"'")
+    return None
