@@ -20,7 +20,7 @@ class ToyBackend:
         component.module.capture(dynamic)
         enter(Stage.LOWER)
         component.module.lower()
-        return Program(native=component.module, inputs=dict(component.inputs), graph_nodes=1)
+        return Program(native=component.module, component=component, graph_nodes=1)
 
     def load(self, program: Program) -> Runtime:
         toy = program.native
@@ -29,3 +29,12 @@ class ToyBackend:
             return {"output": Array(toy.run(**inputs), "float32")}
 
         return run
+
+
+class AbsentBackend(ToyBackend):
+    """A backend whose package is not installed here."""
+
+    name = "absent"
+
+    def missing(self) -> str | None:
+        return "pip install no-such-package"

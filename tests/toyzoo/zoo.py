@@ -25,6 +25,8 @@ class ToyZoo:
         toy = TOYS.get(model_class)
         if toy is None or model_type != "toy":
             raise CaseError(f"the toy zoo has no {model_type}/{model_class}")
+        if toy.skip:
+            raise CaseError(toy.skip)
         return Case(
             model=toy(),
             inputs={"x": _numbers(2, 3)},

@@ -1,0 +1,165 @@
+"""Each way to die costs only the cell that chose it. Toy cells, real processes, no torch."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from harness.results import Outcome, Stage
+from tests.conftest import Matrix, counted, toys, wait_for
+
+LIMIT_S = 2.0
+LIMIT_MIB = 200
+DEATHS = [
+    ("Segfaults", "crash", "killed by SIGSEGV", "SIGSEGV"),
+    ("Aborts", "crash", "killed by SIGABRT", "SIGABRT"),
+    ("IsKilled", "crash", "killed by SIGKILL", "SIGKILL"),
+    ("Exits", "crash", "exited with 3", None),
+    ("ExitsCleanly", "crash", "exited with 0", None),
+    ("Hangs", "timeout", "over the time limit of 2 s", "SIGKILL"),
+    ("Sleeps", "timeout", "over the time limit of 2 s", "SIGKILL"),
+    ("DefiesSignals", "timeout", "over the time limit of 2 s", "SIGKILL"),
+    ("EatsMemory", "oom", r"over the memory limit of 200 MiB \(2\d\d MiB\)", "SIGKILL"),
+    ("FeedsAChild", "oom", r"over the memory limit of 200 MiB \(\d+ MiB\)", "SIGKILL"),
+]
+LIVES = ["ForksAnOrphan", "Litters", "Passes"]
+
+
+@pytest.fixture(scope="module")
+def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Matrix, str]]:
+    """Every way to die in one run with two workers, between cells that live."""
+    matrix = Matrix(folder=tmp_path_factory.mktemp("m"))
+    matrix.write(toys(*LIVES, *(name for name, *_ in DEATHS), "TellsVariables"))
+    matrix.variables = {"HF_TOKEN": "sesame", "EXPORT_MATRIX_DATABASE_URL": "sesame"}
+    limits = [f"--matrix-time-limit={LIMIT_S}", f"--matrix-memory-limit={LIMIT_MIB}"]
+    output = matrix.run("-n2", "--dist=worksteal", *limits)
+    yield matrix, output
+    for pid in matrix.alive():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("name", "outcome", "reason", "killer"), DEATHS)
+def test_a_death_is_told_as_what_it_was(
+    deaths: tuple[Matrix, str], name: str, outcome: str, reason: str, killer: str | None
+) -> None:
+    result = deaths[0].results()[name]
+    assert (result.outcome, result.stage, result.signal) == (outcome, Stage.LOWER, killer)
+    assert re.fullmatch(reason, result.reason or "")
+    assert result.durations_s["lower"] > 0
+    assert "build" in result.durations_s
+
+
+def test_the_cells_beside_the_dying_ones_pass(deaths: tuple[Matrix, str]) -> None:
+    results = deaths[0].results()
+    assert [results[name].outcome for name in LIVES] == ["pass"] * 3
+    assert len(results) == len(LIVES) + len(DEATHS) + 1
+
+
+def test_the_summary_counts_every_cell_once(deaths: tuple[Matrix, str]) -> None:
+    assert counted(deaths[1]) == {"passed": len(LIVES), "failed": len(DEATHS) + 1}
+
+
+@pytest.mark.parametrize("name", ["Hangs", "Sleeps", "DefiesSignals"])
+def test_the_deadline_is_kept_even_while_c_code_holds_the_gil(
+    deaths: tuple[Matrix, str], name: str
+) -> None:
+    assert LIMIT_S <= deaths[0].results()[name].duration_s < LIMIT_S + 1.5
+
+
+@pytest.mark.parametrize("name", ["Hangs", "Sleeps", "Segfaults", "Aborts"])
+def test_a_death_shows_the_python_line_it_died_in(deaths: tuple[Matrix, str], name: str) -> None:
+    traceback = deaths[0].results()[name].traceback or ""
+    assert re.search(r'toys\.py", line \d+, in lower', traceback)
+
+
+def test_the_last_words_of_a_crash_are_kept(deaths: tuple[Matrix, str]) -> None:
+    results = deaths[0].results()
+    assert results["Segfaults"].log_tail == "about to read address 1"
+    assert "std::runtime_error" in (results["Aborts"].log_tail or "")
+
+
+def test_memory_is_counted_from_the_zygote_it_was_forked_from(deaths: tuple[Matrix, str]) -> None:
+    results = deaths[0].results()
+    assert LIMIT_MIB << 20 < (results["EatsMemory"].peak_rss_bytes or 0) < 2 * LIMIT_MIB << 20
+    assert (results["Passes"].peak_rss_bytes or 0) < 40 << 20
+
+
+def test_model_code_sees_no_token_and_no_database(deaths: tuple[Matrix, str]) -> None:
+    told = deaths[0].results()["TellsVariables"].traceback or ""
+    assert "HF_HUB_OFFLINE=1" in told
+    assert "sesame" not in told
+
+
+def test_nothing_is_left_of_a_run(deaths: tuple[Matrix, str]) -> None:
+    assert deaths[0].alive() == {}
+    assert deaths[0].left_files() == []
+
+
+def test_a_zygote_that_dies_is_replaced_and_costs_the_cells_in_flight(matrix: Matrix) -> None:
+    matrix.write(toys("Sleeps", "ForksAnOrphan", "Passes", "DriftsNumerically"))
+    running = matrix.start("-n1", "--matrix-time-limit=60")
+    assert wait_for(matrix.running_cells)
+    (zygote,) = matrix.zygotes()
+    os.kill(zygote, signal.SIGKILL)
+    output, _ = running.communicate(timeout=60)
+    results = matrix.results()
+    assert counted(output) == {"failed": 2, "passed": 2}
+    assert results["Sleeps"].outcome is Outcome.CRASH
+    assert "zygote died" in (results["Sleeps"].reason or "")
+    assert matrix.alive() == {}
+    assert matrix.left_files() == []
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+def test_a_killed_controller_leaves_no_process_and_no_file(
+    matrix: Matrix, workers: list[str]
+) -> None:
+    matrix.write(toys("Passes", "Sleeps", "Hangs"))
+    running = matrix.start("--matrix-time-limit=60", *workers)
+    assert wait_for(matrix.running_cells)
+    running.kill()
+    running.communicate()
+    assert wait_for(lambda: not matrix.alive())
+    assert matrix.left_files() == []
+
+
+def test_an_interrupt_keeps_what_was_written_and_leaves_nothing(matrix: Matrix) -> None:
+    matrix.write(toys("Passes", "Sleeps"))
+    running = matrix.start("--matrix-time-limit=60")
+    assert wait_for(lambda: matrix.running_cells() and "Passes" in matrix.written())
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert list(matrix.results()) == ["Passes"]
+    assert matrix.alive() == {}
+    assert matrix.left_files() == []
+
+
+def test_a_worker_that_dies_is_a_crash_of_the_cell_it_had(matrix: Matrix) -> None:
+    matrix.write(toys("Sleeps", "Passes", "DriftsNumerically"))
+    running = matrix.start("-n1", "--matrix-time-limit=60", "--max-worker-restart=3")
+    assert wait_for(matrix.running_cells)
+    (child,) = matrix.running_cells()
+    (worker,) = [pid for pid, line in matrix.alive().items() if " -c " in line]
+    os.kill(worker, signal.SIGKILL)
+    output, _ = running.communicate(timeout=60)
+    assert counted(output) == {"failed": 2, "passed": 1}
+    assert matrix.results()["Sleeps"].reason == "pytest worker died"
+    assert child not in matrix.alive()
+
+
+def test_a_zoo_that_is_none_is_an_error_of_ours_for_every_cell(matrix: Matrix) -> None:
+    matrix.write(toys("Passes", "Sleeps"))
+    output = matrix.run("--matrix-zoo=tests.nozoo")
+    assert counted(output) == {"error": 2}
+    assert "is no zoo" in (matrix.results()["Sleeps"].reason or "")
+
+
+def test_two_hundred_cells_that_do_nothing_take_seconds(matrix: Matrix) -> None:
+    matrix.write([cell for n in range(200) for cell in toys(f"Unknown{n}")])
+    started = time.monotonic()
+    output = matrix.run("-q", "--tb=no")
+    assert counted(output) == {"error": 200}
+    assert time.monotonic() - started < 30
