@@ -1,10 +1,11 @@
 """What the backends of `transformers.exporters` share: one call, told stage by stage.
 
-- `lower` begins when `torch.export.export` has returned. It is wrapped for the length of the export:
-  more exact than reading the traceback, and known as well when the process dies.
-- A patch *fired* when its replacement was called, a graph fix when it said so or changed the graph.
-- Two generations of the exporters are met: until 5.22 `export` returns the raw program, from 5.23 an
-  `ExportedModel` of components.
+- `lower` begins when `torch.export.export` has returned. It is wrapped for the length of the
+  export: more exact than reading the traceback, and known as well when the process dies.
+- A patch *fired* when its replacement was called, a graph fix when it said so or changed the
+  graph.
+- Two generations of the exporters are met: until 5.22 `export` returns the raw program, from 5.23
+  an `ExportedModel` of components.
 """
 
 import copy

@@ -12,8 +12,8 @@ from harness.cells import Cell
 from harness.errors import MatrixError, SelectionError
 from runner.cli.console import as_json, err, listed, out, plain
 from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, RevisionName, ZooName
-from runner.core.classify import classify_text
 from runner.core.diff import Change
+from runner.core.label import label_text
 from runner.core.render import as_markdown, as_text
 from runner.revisions import resolve
 from runner.settings import settings
@@ -71,7 +71,7 @@ def classify(
     found = [
         {"file": name} | record
         for name, text in _texts(files)
-        for record in (item.to_json() for item in classify_text(text))
+        for record in (item.to_json() for item in label_text(text))
     ]
     if as_json_:
         as_json(found)

@@ -51,7 +51,7 @@ class Shard:
 
 
 def command(shard: Shard) -> list[str]:
-    """The pytest command line of a shard; `worksteal`, as grouping schedulers lose tests (README)."""
+    """The pytest command line of a shard; `worksteal`, for grouping schedulers lose tests."""
     options = {
         "results": shard.results,
         "run": shard.run,

@@ -189,7 +189,11 @@ def execute(engine: Engine, plan: Plan, limits: Limits, *, on_result: OnResult) 
     order = shards(waiting, costs=reads.durations(engine), count=1)[0] if waiting else []
     _take(engine, results, on_result)
     _take(engine, _run(plan, order, limits, attempt=1), on_result)
-    _take(engine, _run(plan, suspects(plan), dataclasses.replace(limits, workers=1), attempt=2), on_result)
+    _take(
+        engine,
+        _run(plan, suspects(plan), dataclasses.replace(limits, workers=1), attempt=2),
+        on_result,
+    )
     duration = time.monotonic() - began
     return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
 

@@ -1,0 +1,159 @@
+"""A diff and a run as text and as Markdown.
+
+The Markdown keeps the signs that reviewers of Transformers know (`✅ ⟹ ❌`). Every section is
+counted; a failure group stands once with its cells; what is left out is said (`and 12 more`), and no
+line is cut. Whatever a model or an exporter printed is escaped.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from runner.core.diff import CellChange, Change, Diff, GroupChange
+from runner.core.runs import CellVerdict, Verdict
+
+_SIGNS = {
+    Verdict.PASS: "✅",
+    Verdict.SKIP: "⏭️",
+    Verdict.MISSING: "❔",
+    Verdict.ERROR: "⚠️",
+    Verdict.FLAKY: "🎲",
+}
+_LOST = "❌"
+_NOWHERE = "∅"
+_CELLS_PER_GROUP = 12
+
+#: what pytest calls each verdict, in the order of its summary line
+_WORDS = {
+    Verdict.PASS: "passed",
+    Verdict.SKIP: "skipped",
+    Verdict.FAIL: "failed",
+    Verdict.CRASH: "crashed",
+    Verdict.TIMEOUT: "timed out",
+    Verdict.OOM: "out of memory",
+    Verdict.FLAKY: "flaky",
+    Verdict.ERROR: "errors",
+    Verdict.MISSING: "missing",
+}
+
+_TITLES = {
+    Change.REGRESSED: "regressed",
+    Change.NEWLY_SKIPPED: "newly skipped",
+    Change.REMOVED: "removed",
+    Change.SUSPECT: "suspect (timeout, oom, crash or flaky: not trusted)",
+    Change.UNKNOWN: "unknown",
+    Change.FAILS_DIFFERENTLY: "fail differently",
+    Change.FIXED: "fixed",
+    Change.UNSKIPPED: "no longer skipped",
+    Change.ADDED: "added",
+    Change.STILL_FAILING: "still failing",
+    Change.STILL_SKIPPED: "still skipped",
+    Change.STILL_PASSING: "still passing",
+}
+
+
+def summary_line(verdicts: Mapping[Verdict, int], seconds: float) -> str:
+    """`389 passed, 87 skipped, 12 failed in 143.73s (0:02:23)`."""
+    counts = [f"{verdicts[name]} {word}" for name, word in _WORDS.items() if verdicts.get(name)]
+    minutes, rest = divmod(int(seconds), 60)
+    long = f" ({minutes // 60}:{minutes % 60:02}:{rest:02})" if seconds >= 60 else ""
+    return f"{', '.join(counts) or 'no cells'} in {seconds:.2f}s{long}"
+
+
+def arrow(change: CellChange) -> str:
+    """`✅ ⟹ ❌`."""
+    return f"{_sign(change.before)} ⟹ {_sign(change.after)}"
+
+
+def _sign(found: CellVerdict | None) -> str:
+    return _NOWHERE if found is None else _SIGNS.get(found.verdict, _LOST)
+
+
+def headline(diff: Diff) -> str:
+    """What the diff comes to, in one line; incomplete is never good news."""
+    if diff.losses:
+        return f"❌ {diff.losses} exports lost"
+    if not diff.complete:
+        return "⚠️ incomplete: no loss among the results that are there"
+    return "✅ no export lost"
+
+
+def as_text(diff: Diff) -> str:
+    """For a terminal."""
+    return "\n".join(_text(diff)) + "\n"
+
+
+def _text(diff: Diff) -> Iterator[str]:
+    yield f"baseline  {_side(diff.baseline.revision, diff, 'baseline')}"
+    yield f"head      {_side(diff.head.revision, diff, 'head')}"
+    for name, (before, after) in diff.stack_changes.items():
+        yield f"stack     {name}: {before or 'none'} -> {after or 'none'}"
+    yield headline(diff)
+    for change, count in diff.counts.items():
+        yield ""
+        yield f"{count} {_TITLES[change]}"
+        for group in _of(diff, change):
+            yield f"  {group.signature or '-'}  {_line(group.title or '')}".rstrip()
+            for item in group.cells[:_CELLS_PER_GROUP]:
+                yield f"    {arrow(item)}  {item.cell.id}{_because(item)}"
+            yield from _more(group, "    ")
+
+
+def _side(revision: str, diff: Diff, side: str) -> str:
+    run = diff.baseline if side == "baseline" else diff.head
+    missing = "" if run.complete else f", incomplete: {run.received} of {run.expected}"
+    return f"{revision}  run {run.id} ({run.uid}){missing}"
+
+
+def as_markdown(diff: Diff) -> str:
+    """For a comment on GitHub."""
+    return "\n".join(_markdown(diff)) + "\n"
+
+
+def _markdown(diff: Diff) -> Iterator[str]:
+    yield f"### {headline(diff)}"
+    yield ""
+    yield "| | revision | run | results |"
+    yield "|---|---|---|---|"
+    for name, run in (("baseline", diff.baseline), ("head", diff.head)):
+        counted = f"{run.received} of {run.expected}"
+        yield f"| {name} | {escape(run.revision)} | {escape(run.uid)} | {counted} |"
+    for name, (before, after) in diff.stack_changes.items():
+        yield f"\n`{name}` {escape(str(before))} ⟹ {escape(str(after))}"
+    for change, count in diff.counts.items():
+        yield ""
+        yield f"#### {count} {_TITLES[change]}"
+        for group in _of(diff, change):
+            yield f"- **{escape(group.title or 'no failure group')}** {_code(group.signature)}"
+            for item in group.cells[:_CELLS_PER_GROUP]:
+                yield f"    - {_code(item.cell.id)} ({arrow(item)}){escape(_because(item))}"
+            yield from _more(group, "    - ")
+
+
+def _of(diff: Diff, change: Change) -> list[GroupChange]:
+    return [group for group in diff.groups if group.change is change]
+
+
+def _more(group: GroupChange, indent: str) -> Iterator[str]:
+    rest = len(group.cells) - _CELLS_PER_GROUP
+    if rest > 0:
+        yield f"{indent}and {rest} more"
+
+
+def _because(item: CellChange) -> str:
+    return f"  {_line(item.reason)}" if item.reason else ""
+
+
+def _line(text: str) -> str:
+    """Untrusted text on one line."""
+    return " ".join(text.split())
+
+
+def _code(text: str | None) -> str:
+    return f"`{text.replace('`', '')}`" if text else ""
+
+
+def escape(text: str) -> str:
+    """Untrusted text as plain Markdown text: no HTML, no links, no mentions, one line."""
+    plain = _line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", plain)
+    return plain.replace("@", "@&#8203;")

@@ -1,0 +1,154 @@
+"""SELECT: which cells are meant. One grammar for the command line, the API and the search box.
+
+- A word with `/` is a glob over cell ids, filled up with `*` from the right: `llama/*/forward-*`.
+- Any other bare word is a glob over model types and model classes: `llama`, `*ForCausalLM`.
+- `key:value` compares one property with a glob; keys of `VERDICT_KEYS` speak of results.
+- Words of one key are alternatives; different keys must all hold. All bare words are one key.
+- A preset (`smoke`, `popular`, `all`) stands for its words.
+Case doesn't matter, and `-` equals `_`: `deberta-v2` is `deberta_v2`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from harness.cells import Cell
+from harness.errors import SelectionError, nearest
+from runner.core.presets import PRESETS
+from runner.core.runs import CellVerdict
+
+_BARE = ""
+
+CELL_KEYS: Mapping[str, Callable[[Cell], tuple[str, ...]]] = {
+    _BARE: lambda cell: (cell.id, cell.model_type, cell.model_class),
+    "model": lambda cell: (cell.model_type,),
+    "class": lambda cell: (cell.model_class,),
+    "variant": lambda cell: (cell.variant,),
+    "backend": lambda cell: (cell.backend,),
+}
+VERDICT_KEYS: Mapping[str, Callable[[CellVerdict], tuple[str, ...]]] = {
+    "outcome": lambda found: (found.verdict,),
+    "stage": lambda found: (found.stage or "",),
+    "kind": lambda found: (found.kind or "",),
+    "group": lambda found: (found.signature or "",),
+}
+KEYS = [key for key in (*CELL_KEYS, *VERDICT_KEYS) if key]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A parsed SELECT: for each key, the globs of which one must match."""
+
+    text: str
+    globs: Mapping[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def names(self, key: str) -> bool:
+        """Whether the selection says anything about that key, also inside a cell glob."""
+        place = {"variant": 2, "backend": 3}.get(key)
+        in_ids = place is not None and any(
+            glob.split("/")[place] != "*" for glob in self.globs.get(_BARE, ()) if "/" in glob
+        )
+        return key in self.globs or in_ids
+
+    def cells(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of the cells that are meant; what is said of results is not asked here."""
+        return [cell for cell in cells if self.matches_cell(cell)]
+
+    def matches_cell(self, cell: Cell) -> bool:
+        return all(
+            _any_matches(values(cell), self.globs[key])
+            for key, values in CELL_KEYS.items()
+            if key in self.globs
+        )
+
+    def matches(self, found: CellVerdict) -> bool:
+        """Whether the cell and its verdict are meant."""
+        return self.matches_cell(found.cell) and all(
+            _any_matches(values(found), self.globs[key])
+            for key, values in VERDICT_KEYS.items()
+            if key in self.globs
+        )
+
+
+def parse(words: Sequence[str]) -> Selection:
+    """Read a SELECT; no words mean the preset `smoke`. `SelectionError` names an unknown key."""
+    spelled = [part for word in words for part in word.split()] or ["smoke"]
+    globs: dict[str, tuple[str, ...]] = {}
+    for word in (atom for part in spelled for atom in PRESETS.get(part, (part,))):
+        key, glob = _atom(word)
+        globs[key] = (*globs.get(key, ()), glob)
+    return Selection(" ".join(spelled), {key: _unless_all(values) for key, values in globs.items()})
+
+
+def _unless_all(globs: tuple[str, ...]) -> tuple[str, ...]:
+    return ("*",) if "*" in globs else globs
+
+
+def _atom(word: str) -> tuple[str, str]:
+    key, colon, value = word.partition(":")
+    if not colon:
+        return _BARE, _plain(_filled(word))
+    if key.lower() not in KEYS:
+        known = ", ".join(KEYS)
+        raise SelectionError(
+            f"unknown key {key!r} in {word!r}{nearest(key, KEYS)} (one of {known})"
+        )
+    if not value:
+        raise SelectionError(f"{word!r} has no value, such as {key}:*")
+    return key.lower(), _plain(value)
+
+
+def _filled(glob: str) -> str:
+    """An id glob with all its four parts."""
+    parts = glob.split("/")
+    if len(parts) > 4:
+        raise SelectionError(f"{glob!r} has more parts than model_type/ModelClass/variant/backend")
+    return (
+        glob
+        if len(parts) == 1
+        else "/".join([part or "*" for part in parts] + ["*"] * (4 - len(parts)))
+    )
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("_", "-")
+
+
+def _any_matches(values: Iterable[str], globs: Iterable[str]) -> bool:
+    plain = [_plain(value) for value in values]
+    return any(fnmatchcase(value, glob) for glob in globs for value in plain)
+
+
+def check_known(selection: Selection, cells: Iterable[Cell]) -> None:
+    """`SelectionError` if some glob without a wildcard, or some part of an id, names nothing."""
+    cells = list(cells)
+    for key, values in CELL_KEYS.items():
+        for glob in selection.globs.get(key, ()):
+            if not any(_any_matches(values(cell), [glob]) for cell in cells):
+                known = {_plain(value): value for cell in cells for value in values(cell)}
+                raise SelectionError(_unknown(key, glob, known))
+
+
+def _unknown(key: str, glob: str, known: Mapping[str, str]) -> str:
+    """The message for a glob that matches nothing, naming the nearest part that exists."""
+    if "/" in glob:
+        names = {
+            part: part_of for name, whole in known.items() for part, part_of in _parts(name, whole)
+        }
+        wrong = [part for part in glob.split("/") if "*" not in part and part not in names]
+        glob, known = (wrong or [glob])[0], names
+    return f"nothing is named {key}{':' if key else ''}{glob}{_hint(glob, known)}"
+
+
+def _parts(name: str, whole: str) -> Iterable[tuple[str, str]]:
+    return zip(name.split("/"), whole.split("/"), strict=True)
+
+
+def _hint(glob: str, known: Mapping[str, str]) -> str:
+    hint = nearest(glob, known)
+    for name, spelled in known.items():
+        hint = hint.replace(f"'{name}'", f"'{spelled}'")
+    return hint

@@ -1,0 +1,103 @@
+"""The identity of *the same failure*: a versioned id, and the readable title it is made from.
+
+    key = version, stage, kind, exception types, operator or guard, where
+
+`where` is the innermost frame of the first family that the traceback passes: the model's code, then
+Transformers, then torch.onnx, torch.export, ExecuTorch, onnxscript, ONNX Runtime; function and
+source line, never the line number, which moves. For what runs after the export (load, infer, compare,
+resize) and for what has no frames, the masked message takes its place. Models' names are masked in
+both, so that forty copies of one attention fall into one group.
+
+Change `VERSION` whenever a stored failure could get another id; `db resign` tells history.
+"""
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+
+from harness.results import Outcome, Stage
+from runner.core.classify import Classification
+from runner.core.evidence import Evidence, Frame
+from runner.core.masks import mask, mask_model, model_of
+
+VERSION = 1
+
+_FAMILIES = (
+    re.compile(r"transformers/models/"),
+    re.compile(r"transformers/(?!exporters/)"),
+    re.compile(r"torch/onnx/|torch/export/|executorch/|onnxscript/|onnxruntime/"),
+    re.compile(r"transformers/exporters/"),
+)
+_DEATHS = (Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM)
+_AFTER_EXPORT = (Stage.LOAD, Stage.INFER, Stage.COMPARE, Stage.RESIZE)
+_TITLE_CHARACTERS = 200
+_SIZES = re.compile(r" ?\((?:batch|sequence|image|audio|frames)[^)]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The id that results of one failure group share, and their common title."""
+
+    id: str
+    title: str
+
+
+def sign(evidence: Evidence, found: Classification, *, model: str | None = None) -> Signature:
+    """The signature of a failure of that kind; `model` is the cell's model type."""
+    frame = None if evidence.stage in _AFTER_EXPORT else deepest(evidence.frames())
+    title = _title(evidence, found, model)
+    parts = (
+        f"v{VERSION}",
+        evidence.stage or "",
+        found.kind,
+        ",".join(kind for kind, _ in evidence.exceptions()),
+        mask(found.captures.get("op") or found.captures.get("guard") or "", model=model),
+        title if frame is None else place(frame),
+    )
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return Signature(f"s{VERSION}-{digest}", title)
+
+
+def deepest(frames: list[Frame]) -> Frame | None:
+    """The innermost frame of the first family that is there."""
+    for family in _FAMILIES:
+        inside = [frame for frame in frames if family.search(frame.path)]
+        if inside:
+            return inside[-1]
+    return None
+
+
+def place(frame: Frame) -> str:
+    """A frame as it is the same in all copies of a model: file, function, source line."""
+    model = model_of(frame.path)
+    file = frame.path.rpartition("/")[2]
+    text = f"{file}:{frame.function}:{' '.join(frame.source.split())}"
+    return text if model is None else mask_model(text, model)
+
+
+def _title(evidence: Evidence, found: Classification, model: str | None) -> str:
+    """One readable line: what a group is called."""
+    if evidence.outcome in _DEATHS:
+        ended = evidence.signal or found.kind
+        return f"{ended} at {evidence.stage or 'start'}"
+    if found.kind == "mismatch" and evidence.worst_difference:
+        size = math.floor(math.log10(evidence.worst_difference))
+        return mask(_output(evidence.reason), model=model) + f" by about 1e{size:+d}"
+    exceptions = evidence.exceptions()
+    said = evidence.reason
+    if exceptions and evidence.stage not in _AFTER_EXPORT:
+        said = ": ".join(part for part in _telling(exceptions) if part)
+    return mask(_SIZES.sub("", said), model=model)[:_TITLE_CHARACTERS] or found.kind
+
+
+def _telling(exceptions: list[tuple[str, str]]) -> tuple[str, str]:
+    """The last exception that has a message; wrappers say less than what they wrap."""
+    wrapped = [item for item in exceptions if item[1] and "failed on component" not in item[1]]
+    return (wrapped or exceptions)[-1]
+
+
+def _output(reason: str) -> str:
+    """`output 'logits'` of a mismatch's reason; a component's name before it stays out."""
+    named = re.search(r"output '([^']*)'", reason)
+    return f"output '{re.sub(r'[.][0-9]+', '.<int>', named[1])}' differs" if named else reason

@@ -1,0 +1,89 @@
+"""Folds a cell's attempts into one verdict.
+
+The verdict is a function of the *set* of attempts, never of their order or of who ran them:
+
+1. no attempt is `missing`;
+2. a skip loses to anything that ran, and an `error` (ours) to anything that says something of them;
+3. attempts that all say the same give that outcome;
+4. a pass beside a loss is `flaky`; losses that disagree give the loss that more attempts had, then
+   the one that says most (`fail` before a death), for a death is retried because it is not trusted.
+
+What represents the verdict is the attempt with the lowest number of those that agree with it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from harness.cells import Cell
+from harness.results import Outcome, Result
+from runner.core.classify import classify
+from runner.core.runs import CellVerdict, Verdict
+
+_SAYS_MOST = (Outcome.FAIL, Outcome.CRASH, Outcome.OOM, Outcome.TIMEOUT)
+
+
+def missing(cell: Cell) -> CellVerdict:
+    """The verdict of a cell without any result."""
+    return CellVerdict(cell=cell, verdict=Verdict.MISSING)
+
+
+def fold(results: Iterable[Result]) -> CellVerdict:
+    """The verdict of one cell's attempts; at least one."""
+    attempts = sorted(
+        results, key=lambda result: (result.attempt, result.outcome, result.reason or "")
+    )
+    speaking = _speaking(attempts)
+    outcomes = {result.outcome for result in speaking}
+    if Outcome.PASS in outcomes and len(outcomes) > 1:
+        lost = [result for result in speaking if result.outcome is not Outcome.PASS]
+        return _verdict(Verdict.FLAKY, lost[0], attempts)
+    told = _agreed([result.outcome for result in speaking])
+    represents = next(result for result in speaking if result.outcome is told)
+    return _verdict(Verdict(told.value), represents, attempts)
+
+
+def _speaking(attempts: Sequence[Result]) -> list[Result]:
+    """The attempts that count: rule 2."""
+    for unheard in ({Outcome.SKIP, Outcome.ERROR}, {Outcome.SKIP}):
+        heard = [result for result in attempts if result.outcome not in unheard]
+        if heard:
+            return heard
+    return list(attempts)
+
+
+def _agreed(outcomes: Sequence[Outcome]) -> Outcome:
+    counts = Counter(outcomes)
+
+    def rank(outcome: Outcome) -> tuple[int, int]:
+        place = _SAYS_MOST.index(outcome) if outcome in _SAYS_MOST else len(_SAYS_MOST)
+        return -counts[outcome], place
+
+    return min(counts, key=rank)
+
+
+def _verdict(verdict: Verdict, represents: Result, attempts: Sequence[Result]) -> CellVerdict:
+    components = [part for result in attempts for part in result.components]
+    differences = [
+        output.max_abs_diff
+        for part in represents.components
+        for output in part.outputs
+        if output.max_abs_diff is not None
+    ]
+    planned = [part.planned_bytes for part in components if part.planned_bytes is not None]
+    peaks = [result.peak_rss_bytes for result in attempts if result.peak_rss_bytes is not None]
+    return CellVerdict(
+        cell=represents.cell,
+        verdict=verdict,
+        stage=represents.stage,
+        kind=represents.kind,
+        signature=represents.signature,
+        title=represents.title,
+        reason=represents.reason,
+        suspect=verdict is not Verdict.PASS and classify(represents).suspect,
+        attempts=len(attempts),
+        duration_s=represents.duration_s,
+        peak_rss_bytes=max(peaks, default=None),
+        planned_bytes=max(planned, default=None),
+        max_abs_diff=max(differences, default=None),
+        carried_from=represents.carried_from,
+    )
