@@ -59,8 +59,9 @@ def live(birth: Birth) -> NoReturn:
 
 def _settle(birth: Birth) -> None:
     os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # the zygote's, blocked over the fork
+        signal.signal(ending, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [ending])
     faulthandler.enable(birth.stack, all_threads=False)
     faulthandler.register(STACK_SIGNAL, birth.stack, all_threads=False)
     if not tie_to_parent(birth.parent, signal.SIGKILL):

@@ -38,8 +38,16 @@ from harness.results import Result
 
 #: exit status of a zygote that would fail the same way again
 HOPELESS = 2
+# What the kernel sends when the controller dies: the private folder goes with it. Its parent's id
+# says nothing yet, as the controller's threads die one after the other.
+_ORPHANED = signal.SIGHUP
+_ENDINGS = [signal.SIGTERM, _ORPHANED]
 _POLL_S = 0.05
 _CONNECTION_TIMEOUT_S = 10.0
+
+
+class Orphaned(BaseException):
+    """The controller is gone; not for any library's `except Exception` to catch."""
 
 
 class Zygote:
@@ -88,7 +96,7 @@ class Zygote:
         stack = os.memfd_create("stack")
         parent = os.getpid()
         # A signal to end must not reach the child while it would still handle it as the zygote.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
         started = time.monotonic()
         if not (pid := os.fork()):
             self._forget([pipe, connection.fileno()])
@@ -115,7 +123,7 @@ class Zygote:
             started=started,
         )
         self._running[pid] = running
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
         os.close(child_pipe)
         os.set_blocking(pipe, False)
         running.watch(self._selector)
@@ -156,21 +164,22 @@ class Zygote:
 
 def main(line: str) -> None:
     launch = Launch.from_line(line)
-    signal.signal(signal.SIGTERM, _leave)
+    for ending in _ENDINGS:
+        signal.signal(ending, _leave)
     try:
-        if tie_to_parent(launch.parent, signal.SIGTERM):
-            _serve(launch)
+        _serve(launch)
     except MatrixError as error:
         launch.path(messages.FAILED).write_text(str(error))
         sys.exit(HOPELESS)
-    finally:
-        if os.getppid() != launch.parent:
-            shutil.rmtree(launch.folder, ignore_errors=True)
+    except Orphaned:
+        shutil.rmtree(launch.folder, ignore_errors=True)
 
 
 def _serve(launch: Launch) -> None:
     from harness.stack import stack  # noqa: PLC0415  (asked once, after the revision is on the path)
 
+    if not tie_to_parent(launch.parent, _ORPHANED):
+        raise Orphaned
     adopt_orphans()
     launch.path(messages.CELLS).mkdir(exist_ok=True)
     warm = warm_up(launch.zoo, launch.backends)
@@ -191,6 +200,8 @@ def _write_at_once(path: Path, text: str) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    if number == _ORPHANED:
+        raise Orphaned
     sys.exit(0)
 
 
