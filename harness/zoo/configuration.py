@@ -14,19 +14,23 @@ library's own where timm is not installed.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.zoo.discovery import installed
 from harness.zoo.fields import HEAD_DIM, KEEP, WIDTH, Rung, Tokens, rebuilt
 
 _SECTIONS = "mrope_section"
+_WIDE = ("channels", "hidden_sizes")
 
 
 def tiny(configuration_class: type[Any], *, rung: Rung, overrides: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
     """The tiny configuration of a class on a rung; `overrides` are dotted paths -> values."""
     own = _own(configuration_class, overrides)
-    default = configuration_class(**own)
+    try:
+        default = configuration_class(**own)
+    except Exception:  # noqa: BLE001  (tiny values may not fit what the others are by default)
+        default = configuration_class()
     backbone = getattr(default, "backbone_config", None)
     if getattr(backbone, "model_type", "") == "timm_backbone" and not installed("timm"):
         default = configuration_class(**own, use_timm_backbone=False)
@@ -44,6 +48,8 @@ def _shrink(default: Any, *, rung: Rung, tokens: Tokens, overrides: Mapping[str,
         **_kept_layers(default, rung),
         **_picture(default),
         **_pyramid(default),
+        **_channels(default),
+        **_hidden_tokens(default),
         **_sections(default),
         **_shrunk_below(default, rung, tokens, overrides),
         **_stages(default, rung),
@@ -86,10 +92,13 @@ def _changed_fields(default: Any, rung: Rung, tokens: Tokens) -> dict[str, Any]:
     for name, value in _fields(default).items():
         if is_configuration(value) or name.startswith("_"):
             continue
-        derived = raw[name] is None and value is not None and name != "pad_token_id"
+        if isinstance(value, list | tuple) and "stage_in_channels" in raw:
+            continue  # widths of stages that must stay each other's
         new = rebuilt(
             name, value, rung=rung, tokens=tokens, heads=heads if type(heads) is int else 0
         )
+        listed = isinstance(new, list) and not isinstance(value, int)
+        derived = raw[name] is None and value is not None and name != "pad_token_id" and not listed
         new = value if new is KEEP else new
         if not derived and new != raw[name]:
             changes[name] = list(new) if isinstance(new, tuple) else new
@@ -110,12 +119,14 @@ def _read(default: Any, name: str) -> Any:  # noqa: ANN401  (any field of a conf
 
 
 def _declared(each: "dataclasses.Field[Any]") -> Any:  # noqa: ANN401  (any field's default)
+    if each.default_factory is not dataclasses.MISSING:
+        return each.default_factory()
     return None if each.default is dataclasses.MISSING else each.default
 
 
 def _kept_layers(default: Any, rung: Rung) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)
     """The fields that say how many layers there are and, one entry a layer, of what kind."""
-    count = _read(default, "num_hidden_layers")
+    count = None if _layer_count(default) == "num_stages" else _read(default, "num_hidden_layers")
     lists = {
         name: value
         for name, value in _fields(default).items()
@@ -153,11 +164,43 @@ def _picture(default: Any) -> dict[str, int]:  # noqa: ANN401  (a PreTrainedConf
 
 
 def _pyramid(default: Any) -> dict[str, int]:  # noqa: ANN401  (a PreTrainedConfig)
-    """The first width of a pyramid that doubles it at each of its stages."""
-    width, depths = _read(default, "embed_dim"), _read(default, "depths")
-    if type(width) is int and width > WIDTH and isinstance(depths, list | tuple):
-        return {"embed_dim": width // 4}
-    return {}
+    """The first width of a pyramid that doubles it at each of its stages, and small windows."""
+    changes = {}
+    if isinstance(_read(default, "depths"), list | tuple):
+        width, window = _read(default, "embed_dim"), _read(default, "window_size")
+        if type(width) is int and width > WIDTH:
+            changes["embed_dim"] = width // 4
+        if type(window) is int:
+            changes["window_size"] = 2
+    return changes
+
+
+def _channels(default: Any) -> dict[str, list[int]]:  # noqa: ANN401  (a PreTrainedConfig)
+    """The channels of a pyramid's stages, all divided alike, since one's come out of another's."""
+    widest = max(_read(default, "stage_out_channels") or (0,))
+    if not isinstance(widest, int) or widest <= WIDTH:
+        return {}
+    lists = {n: v for n, v in _fields(default).items() if n.endswith(_WIDE) and _whole(v)}
+    return {
+        name: [each if each < 8 else max(8, each * WIDTH // widest // 8 * 8) for each in value]
+        for name, value in lists.items()
+    }
+
+
+def _whole(value: Any) -> bool:  # noqa: ANN401  (any field of a configuration)
+    return isinstance(value, list | tuple) and all(type(each) is int for each in value)
+
+
+def _hidden_tokens(default: Any) -> dict[str, int]:  # noqa: ANN401  (a PreTrainedConfig)
+    """Special tokens that are no fields: kept by other means, or said by checkpoints only."""
+    names = {each.name for each in dataclasses.fields(default)}
+    hidden = {}
+    if "pad_token_id" not in names and type(getattr(default, "pad_token_id", None)) is int:
+        hidden["pad_token_id"] = 0
+    start = getattr(default, "decoder_start_token_id", None)
+    if getattr(default, "is_encoder_decoder", False) and start is None:
+        hidden["decoder_start_token_id"] = 0
+    return hidden
 
 
 def _sections(default: Any) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)

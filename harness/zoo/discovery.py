@@ -55,7 +55,9 @@ def discover(package: Path | None = None) -> tuple[ModelClass, ...]:
     with _no_collection():
         library = _Library(root)
         files = sorted(root.glob("models/*/modeling_*.py"))
-        found = {(each.model_type, each.name): each for file in files for each in library.read(file)}
+        found = {
+            (each.model_type, each.name): each for file in files for each in library.read(file)
+        }
     return tuple(found[key] for key in sorted(found))
 
 
@@ -105,7 +107,10 @@ class _Library:
         self, file: Path, name: str, lineage: Sequence[tuple[str, _Class | None]]
     ) -> ModelClass:
         module = ".".join(file.relative_to(self.root).with_suffix("").parts)
-        needs = (*self.source(module).needs, *(n for _, each in lineage if each for n in each.needs))
+        needs = (
+            *self.source(module).needs,
+            *(n for _, each in lineage if each for n in each.needs),
+        )
         return ModelClass(
             model_type=file.parent.name,
             name=name,
@@ -185,7 +190,7 @@ def _reachable_imports(body: Sequence[ast.stmt]) -> Iterator[ast.ImportFrom]:
 
 
 def _imported(imports: Iterator[ast.ImportFrom], module: str) -> dict[str, tuple[str, str]]:
-    names = {}
+    names: dict[str, tuple[str, str]] = {}
     for each in imports:
         if each.level:
             parents = module.split(".")[: -each.level]
@@ -224,6 +229,8 @@ def _required(decorators: Sequence[ast.expr]) -> Iterator[str]:
         match each:
             case ast.Call(func=ast.Name(id="requires"), keywords=[ast.keyword(value=value)]):
                 yield from (name.split(">")[0].split("=")[0] for name in _strings(value))
+            case _:
+                pass
 
 
 def _required_at_init(method: ast.FunctionDef | None) -> Iterator[str]:
@@ -232,6 +239,8 @@ def _required_at_init(method: ast.FunctionDef | None) -> Iterator[str]:
         match each:
             case ast.Expr(value=ast.Call(func=ast.Name(id="requires_backends"), args=[_, value])):
                 yield from _strings(value)
+            case _:
+                pass
 
 
 def _strings(expression: ast.expr) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WIDTH, INTERMEDIATE, HEADS, KEY_VALUE_HEADS, HEAD_DIM, VOCABULARY = 64, 96, 4, 2, 16, 128
-_LARGE, _SMALLEST = 128, 8
+_LARGE, _UNSET, _SMALLEST = 128, 100_000, 8
 KEEP = object()
 
 
@@ -59,13 +59,20 @@ _SIZES = tuple(
         (r"n_group", 2),
         (r"topk_group|first_k_dense_replace", 1),
         (r"rotary_dim", 8),
+        (r"num_pos_feats", 32),
         (r"qk_nope_head_dim|v_head_dim", 24),
         (r"mamba_d_head|.*head_dim|d_kv|attention_head_size|kv_channels", HEAD_DIM),
         (r".*lora_rank", 32),
-        (r".*(intermediate_(size|dim)|ffn_dim|ffn_hidden_size|mlp_dim|d_ff|n_inner)", INTERMEDIATE),
+        (
+            r".*(intermediate_(size|dim)|ffn_dim|ffn_hidden_size|mlp_dim|d_ff|n_inner|feedforward(_dim)?)",
+            INTERMEDIATE,
+        ),
         (r".*(num_hidden_layers|(?<!token)_layers|n_layer|depth|num_blocks)", _LAYERS),
         (r".*(hidden_(size|dim)|d_model|n_embd|emb(ed)?_dim|embedding_size|projection_dim)", WIDTH),
-        (r"embedding_dim|hidden_channels|(dim_)?model(_dim)?|classifier_proj_size", WIDTH),
+        (
+            r"embedding_dim|hidden_channels|upsample_groups|output_channels|(dim_)?model(_dim)?|classifier_proj_size",
+            WIDTH,
+        ),
         (r".*max_position_embeddings|n_positions|max_seq_len|n_ctx", 256),
         (r"max_source_positions", 32),
         (r"max_target_positions", 64),
@@ -76,10 +83,12 @@ _SIZES = tuple(
 )
 _WIDTHS = frozenset({WIDTH, INTERMEDIATE, HEAD_DIM})
 _NO_SIZE = re.compile(r".*(image|img|patch|sampling|sample_rate|stride|kernel|theta|hop|mel|fft).*")
-_STAGE_WIDTHS = re.compile(r".*(hidden_sizes|embed_dims|conv_dim|dims|out_channels)")
+_STAGE_WIDTHS = re.compile(
+    r".*(hidden_sizes|embed_dims|embed_dim_per_stage|conv_dim|dims|(en|de)coder_in_channels)"
+)
 _LAYER_INDICES = re.compile(r".*(out_indices|indexes|indices|feature_layers?|(out|extract)_layers)")
 _LAYER_KINDS = {"layer_types": ["full_attention"] * 2, "mlp_layer_types": ["dense", "sparse"]}
-_STAGE_DEPTHS = re.compile(r".*(depths|layer_depths|num_blocks|stage_layers)")
+_STAGE_DEPTHS = re.compile(r".*(depths|blocks_per_stage|num_blocks|stage_layers)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,9 +110,7 @@ def rebuilt(name: str, value: Any, *, rung: Rung, tokens: Tokens, heads: int) ->
     if type(value) is int:
         return _size(name, value, rung, heads)
     if value is None and rung.fill:
-        if name in _LAYER_KINDS:
-            return _LAYER_KINDS[name]
-        return _size(name, 10_000, rung, heads)
+        return _LAYER_KINDS.get(name) or _size(name, _UNSET, rung, heads)
     if isinstance(value, float) and name in ("initializer_range", "init_std"):
         return 0.1
     return KEEP
@@ -122,8 +129,8 @@ def _stages(name: str, value: Sequence[int], rung: Rung) -> Any:  # noqa: ANN401
     if _STAGE_DEPTHS.fullmatch(name):
         return [min(each, 2) for each in value]
     if max(value) > WIDTH and (_STAGE_WIDTHS.fullmatch(name) or _unknown(name, rung)):
-        divisor = next(d for d in (2, 4, 8, 16, 32, 64, 128) if max(value) // d <= WIDTH)
-        return [max(_SMALLEST, each // divisor // 8 * 8) for each in value]
+        divisor = next(d for d in (2, 4, 8, 16, 32, 64, 128) if max(value) // d <= INTERMEDIATE)
+        return [max(_SMALLEST, each // divisor // 4 * 4) for each in value]
     return KEEP
 
 
@@ -136,7 +143,7 @@ def _size(name: str, value: int, rung: Rung, heads: int) -> Any:  # noqa: ANN401
     for pattern, size in _SIZES:
         if pattern.fullmatch(name):
             return min(value, _wanted(size, value, rung, heads))
-    if value < 10_000 and value > _LARGE and _unknown(name, rung):  # noqa: PLR1716  (an unset field is 10,000)
+    if _LARGE < value < _UNSET and _unknown(name, rung):
         return max(_SMALLEST, value // 8)
     return KEEP
 

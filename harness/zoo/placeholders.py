@@ -85,7 +85,7 @@ def _method(model: Any, name: str, carriers: Sequence[str]) -> Any:  # noqa: ANN
 def _rows(features: Any) -> int:  # noqa: ANN401  (a tensor, or some)
     if isinstance(features, list | tuple):
         return sum(_rows(each) for each in features)
-    if features is None or features.ndim < 2:  # noqa: PLR2004  (rows of features)
+    if features is None or features.ndim < 2:
         return 0
     return int(features.numel() // features.shape[-1])
 

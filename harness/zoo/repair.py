@@ -21,7 +21,9 @@ from harness.zoo.sizes import FIRST
 
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 _IMAGE = re.compile(r"\((\d+) ?[*x,] ?(\d+)\)? doesn't match model \(?(\d+) ?[*x,] ?(\d+)\)")
-_FEATURES = re.compile(r"(image|video|audio)\w* features and .*do(?:es)? not match.*features:? ?(\d+)", re.I)
+_FEATURES = re.compile(
+    r"(image|video|audio)\w* features and .*do(?:es)? not match.*features:? ?(\d+)", re.I
+)
 _RANK = re.compile(r"not enough values to unpack|Dimension out of range|too many indices")
 _CHOOSE_ONE = re.compile(r"both|exactly one|at the same time|only one|either", re.IGNORECASE)
 #: what a text is about; a model that refuses it is tried on its text alone

@@ -1,0 +1,64 @@
+"""The same inputs in other sizes, proven by an eager run.
+
+The boldest change is tried first: all sizes, then without pictures, then batch and lengths, then
+one of them. A change that the model refuses is recorded with what it said.
+"""
+
+from harness.zoo.base import Inputs
+from harness.zoo.candidate import Candidate
+from harness.zoo.repair import Plan
+from harness.zoo.sizes import OTHERS
+from harness.zoo.trial import run
+
+
+def resized(
+    candidate: Candidate, plan: Plan, inputs: Inputs
+) -> tuple[Inputs | None, str, dict[str, str]]:
+    """The boldest other sizes that eager accepts, their label, and what is fixed and why."""
+    fixed: dict[str, str] = {}
+    for sizes in OTHERS:
+        label = "other sizes"
+        try:
+            other, _ = candidate.inputs(plan, sizes)
+            label = _label(inputs, other, sizes.batch)
+            if label and label not in fixed:
+                run(candidate.model, other)
+                return other, label, fixed
+        except Exception as error:  # noqa: BLE001  (a model refuses a size with whatever it likes)
+            fixed[label] = " ".join(str(error).split())[:200]
+    return None, "", fixed
+
+
+_SIZED = (
+    ("input_ids", -1, "sequence"),
+    ("inputs_embeds", 1, "sequence"),
+    ("decoder_input_ids", -1, "decoder"),
+    ("pixel_values", -1, "width"),
+    ("pixel_values", -2, "height"),
+    ("pixel_values_videos", -1, "width"),
+    ("input_values", -1, "samples"),
+    ("input_features", 1, "frames"),
+    ("input_features", 2, "frames"),
+)
+_PACKED = 2
+
+
+def _label(inputs: Inputs, other: Inputs, batch: int) -> str:
+    """What differs between inputs, `batch 3, sequence 13`; empty if nothing does."""
+    changed = {
+        name: (each.shape, other[name].shape)
+        for name, each in inputs.items()
+        if name in other and each.shape != other[name].shape
+    }
+    parts: dict[str, int] = {}
+    if any(old[0] != new[0] == batch for old, new in changed.values()):
+        parts["batch"] = batch
+    for name, axis, word in _SIZED:
+        old, new = changed.get(name, ((), ()))
+        if name == "pixel_values" and len(old) == _PACKED:
+            parts["patches"] = new[0]
+        elif len(old) > abs(axis + (axis < 0)) and old[axis] != new[axis]:
+            parts[word] = new[axis]
+    if changed and not parts:
+        parts = {name: new[0] for name, (_, new) in changed.items()}
+    return ", ".join(f"{word} {size}" for word, size in parts.items())
