@@ -200,6 +200,8 @@ def _write_at_once(path: Path, text: str) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    for ending in _ENDINGS:  # the kernel says it again for each thread that was a parent in turn
+        signal.signal(ending, signal.SIG_IGN)
     if number == _ORPHANED:
         raise Orphaned
     sys.exit(0)
