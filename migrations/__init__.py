@@ -1,0 +1,1 @@
+"""The schema's history, by Alembic; `export-matrix db upgrade` applies it."""

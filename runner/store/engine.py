@@ -1,0 +1,116 @@
+"""Opens a database and holds it to this version's schema.
+
+SQLite by default, PostgreSQL for a team. A database that is behind is never upgraded in passing: the
+message names the command. Only one that has no table at all is made on first use.
+"""
+
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+import migrations
+from harness.errors import StoreError
+
+__all__ = ["Engine", "ensure", "open_store", "require_current", "upgrade"]
+
+_BUSY_MS = 30_000
+
+
+def open_store(url: str) -> Engine:
+    """An engine for the URL; `StoreError` if it is none or can't be reached."""
+    try:
+        engine = create_engine(_with_driver(url))
+    except (ArgumentError, ImportError) as error:
+        raise StoreError(
+            f"{url!r} is no database URL ({error}); use sqlite:///file.db or postgresql://…"
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune)
+    try:
+        engine.connect().close()
+    except OperationalError as error:
+        raise StoreError(f"can't open the database: {error.orig}") from None
+    return engine
+
+
+def _with_driver(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return (
+        f"postgresql+psycopg://{rest}"
+        if separator and scheme in ("postgresql", "postgres")
+        else url
+    )
+
+
+def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401  (the driver's connection)
+    """Readers beside a writer, keys that hold, and waiting instead of failing when it is busy."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+
+
+def ensure(url: str) -> Engine:
+    """An engine whose schema is this version's; an empty database gets it now."""
+    engine = open_store(url)
+    if not inspect(engine).get_table_names():
+        _upgrade(engine)
+    require_current(engine)
+    return engine
+
+
+def upgrade(url: str) -> None:
+    """Create the schema, or bring it to this version's."""
+    engine = open_store(url)
+    _require_not_ahead(engine)
+    _upgrade(engine)
+
+
+def _upgrade(engine: Engine) -> None:
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def require_current(engine: Engine) -> None:
+    """`StoreError`, with the command that helps, unless the schema is this version's."""
+    _require_not_ahead(engine)
+    if _revision(engine) != _scripts().get_current_head():
+        raise StoreError("the database is behind this version; run: export-matrix db upgrade")
+
+
+def _require_not_ahead(engine: Engine) -> None:
+    found = _revision(engine)
+    if found is not None and found not in {
+        script.revision for script in _scripts().walk_revisions()
+    }:
+        raise StoreError(
+            f"the database is newer than this version (schema {found}); "
+            "upgrade export-matrix: pip install --upgrade export-matrix"
+        )
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    return config
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())

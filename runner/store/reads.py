@@ -1,0 +1,355 @@
+"""Every question that is asked of the database: one function each, answered in our dataclasses.
+
+A run is read through `verdict`; `result` is only touched for one run's cells or by its own key.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, func, select
+
+from harness.cells import Cell
+from harness.errors import SelectionError, nearest
+from harness.results import Result, Stage
+from runner.core.runs import CellVerdict, FailureGroup, Run, Verdict
+from runner.store.bulk import chunks
+from runner.store.rows import Parts, whole
+from runner.store.tables import cell as cells_
+from runner.store.tables import failure_group
+from runner.store.tables import result as results_
+from runner.store.tables import run as runs_
+from runner.store.tables import text as texts_
+from runner.store.tables import verdict as verdicts_
+
+_RECENT_RUNS = 20
+_RESIGN_BATCH = 500
+
+
+# ── runs ────────────────────────────────────────────────────────────────────────────────────────
+def runs(engine: Engine, *, limit: int = 50, before_id: int | None = None) -> list[Run]:
+    """The newest runs, newest first; `before_id` goes on from there."""
+    asked = select(runs_).order_by(runs_.c.id.desc()).limit(limit)
+    if before_id is not None:
+        asked = asked.where(runs_.c.id < before_id)
+    with engine.connect() as connection:
+        return _runs(connection, asked)
+
+
+def run(engine: Engine, ref: str) -> Run:
+    """The run of that number or unique name, `latest`, or the newest of that revision.
+
+    `SelectionError` names the nearest if there is none.
+    """
+    newest = select(runs_).order_by(runs_.c.id.desc()).limit(1)
+    asked = [newest.where(runs_.c.uid == ref), newest.where(runs_.c.revision == ref)]
+    if ref == "latest":
+        asked = [newest]
+    elif ref.isdecimal() and len(ref) < 10:
+        asked = [newest.where(runs_.c.id == int(ref))]
+    with engine.connect() as connection:
+        for question in asked:
+            found = _runs(connection, question)
+            if found:
+                return found[0]
+        raise SelectionError(_no_run(connection, ref))
+
+
+def _no_run(connection: Connection, ref: str) -> str:
+    recent = connection.execute(
+        select(runs_.c.id, runs_.c.uid, runs_.c.revision)
+        .order_by(runs_.c.id.desc())
+        .limit(_RECENT_RUNS)
+    ).all()
+    if not recent:
+        return f"no run {ref!r}: the database has none yet; make one with: export-matrix run"
+    known = dict.fromkeys(str(value) for row in recent for value in row)
+    revisions = ", ".join(dict.fromkeys(row.revision for row in recent))
+    numbers = f"{recent[-1].id}-{recent[0].id}"
+    return f"no run {ref!r}{nearest(ref, known)} (runs {numbers}; revisions {revisions})"
+
+
+def previous_complete(engine: Engine, run: Run) -> Run | None:
+    """The baseline of a run: the newest earlier complete one, if possible of the same selection."""
+    closed = select(runs_).where(runs_.c.id < run.id, runs_.c.closed_at.is_not(None))
+    newest = closed.order_by(runs_.c.id.desc()).limit(_RECENT_RUNS)
+    with engine.connect() as connection:
+        same = _runs(connection, newest.where(runs_.c.selection == run.selection))
+        found = [*same, *_runs(connection, newest)]
+    return next((earlier for earlier in found if earlier.complete), None)
+
+
+def _runs(connection: Connection, asked: Select[Any]) -> list[Run]:
+    rows = connection.execute(asked).all()
+    still_open = [row.id for row in rows if row.summary is None]
+    counts = verdict_counts(connection, still_open)
+    return [
+        _run(row, counts.get(row.id, {}) if row.summary is None else row.summary) for row in rows
+    ]
+
+
+def verdict_counts(connection: Connection, run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """run -> verdict -> cells, counted."""
+    if not run_ids:
+        return {}
+    counted = (
+        select(verdicts_.c.run_id, verdicts_.c.verdict, func.count())
+        .where(verdicts_.c.run_id.in_(run_ids))
+        .group_by(verdicts_.c.run_id, verdicts_.c.verdict)
+    )
+    counts: dict[int, dict[str, int]] = {}
+    for run_id, verdict, count in connection.execute(counted):
+        counts.setdefault(run_id, {})[verdict] = count
+    return counts
+
+
+def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
+    return Run(
+        id=row.id,
+        uid=row.uid,
+        revision=row.revision,
+        stack=row.stack,
+        selection=row.selection,
+        started_at=_utc(row.started_at),
+        closed_at=None if row.closed_at is None else _utc(row.closed_at),
+        expected=row.expected,
+        verdicts={verdict: counts[verdict] for verdict in Verdict if verdict in counts},
+        duration_s=row.duration_s,
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    """SQLite gives times back without their zone, which is always UTC here."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+# ── cells of a run ──────────────────────────────────────────────────────────────────────────────
+_VERDICTS = (
+    select(verdicts_, cells_.c.cell, failure_group.c.signature, failure_group.c.title)
+    .join(cells_, cells_.c.id == verdicts_.c.cell_id)
+    .outerjoin(failure_group, failure_group.c.id == verdicts_.c.group_id)
+)
+
+
+def verdicts(engine: Engine, run_id: int) -> list[CellVerdict]:
+    """All cells of a run, in order."""
+    return _verdicts(engine, _VERDICTS.where(verdicts_.c.run_id == run_id))
+
+
+def verdict(engine: Engine, run_id: int, cell: Cell) -> CellVerdict | None:
+    """One cell of a run; None if the run never meant to run it."""
+    asked = _VERDICTS.where(verdicts_.c.run_id == run_id, cells_.c.cell == cell.id)
+    return next(iter(_verdicts(engine, asked)), None)
+
+
+def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerdict]:
+    """The cells of a failure group in a run, in order."""
+    asked = _VERDICTS.where(verdicts_.c.run_id == run_id, failure_group.c.signature == signature)
+    return _verdicts(engine, asked)
+
+
+def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
+    with engine.connect() as connection:
+        return sorted(
+            (_verdict(row) for row in connection.execute(asked)), key=lambda found: found.cell
+        )
+
+
+def _verdict(row: Row[Any]) -> CellVerdict:
+    return CellVerdict(
+        cell=Cell.parse(row.cell),
+        verdict=Verdict(row.verdict),
+        stage=None if row.stage is None else Stage(row.stage),
+        kind=row.kind,
+        signature=row.signature,
+        title=row.title,
+        reason=row.reason,
+        suspect=row.suspect,
+        attempts=row.attempts,
+        duration_s=row.duration_s,
+        peak_rss_bytes=row.peak_rss_bytes,
+        planned_bytes=row.planned_bytes,
+        max_abs_diff=row.max_abs_diff,
+        carried_from=row.carried_from,
+    )
+
+
+def history(engine: Engine, cell: Cell, *, limit: int = 50) -> list[tuple[Run, CellVerdict]]:
+    """A cell in the newest runs that meant to run it, newest first."""
+    asked = (
+        _VERDICTS.where(cells_.c.cell == cell.id).order_by(verdicts_.c.run_id.desc()).limit(limit)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(asked).all()
+        found = _runs(connection, select(runs_).where(runs_.c.id.in_([row.run_id for row in rows])))
+    by_id = {item.id: item for item in found}
+    return [(by_id[row.run_id], _verdict(row)) for row in rows]
+
+
+def durations(engine: Engine) -> dict[str, float]:
+    """cell id -> seconds in the newest runs that ran it; what plans are made from."""
+    with engine.connect() as connection:
+        recent = select(runs_.c.id).order_by(runs_.c.id.desc()).limit(_RECENT_RUNS)
+        asked = (
+            select(cells_.c.cell, verdicts_.c.duration_s)
+            .join(cells_, cells_.c.id == verdicts_.c.cell_id)
+            .where(verdicts_.c.run_id.in_(recent), verdicts_.c.duration_s.is_not(None))
+            .order_by(verdicts_.c.run_id)
+        )
+        return {cell: seconds for cell, seconds in connection.execute(asked)}
+
+
+# ── attempts ────────────────────────────────────────────────────────────────────────────────────
+_detail, _trace, _log = texts_.alias("detail"), texts_.alias("trace"), texts_.alias("log")
+
+_RESULTS = (
+    select(
+        results_.c.id,
+        results_.c.run_id,
+        results_.c.cell_id,
+        runs_.c.uid,
+        runs_.c.stack,
+        _detail.c.body.label("detail"),
+        _trace.c.body.label("trace"),
+        _log.c.body.label("log"),
+        failure_group.c.signature,
+        failure_group.c.title,
+        failure_group.c.kind,
+    )
+    .join(runs_, runs_.c.id == results_.c.run_id)
+    .join(_detail, _detail.c.id == results_.c.detail_id)
+    .outerjoin(_trace, _trace.c.id == results_.c.traceback_id)
+    .outerjoin(_log, _log.c.id == results_.c.log_id)
+    .outerjoin(failure_group, failure_group.c.id == results_.c.group_id)
+)
+
+
+def _result(row: Row[Any]) -> Result:
+    return whole(
+        Parts(
+            detail=row.detail,
+            run=row.uid,
+            stack=row.stack,
+            traceback=row.trace,
+            log=row.log,
+            signature=row.signature,
+            title=row.title,
+            kind=row.kind,
+        )
+    )
+
+
+def attempts(engine: Engine, run_id: int, cell: Cell) -> list[Result]:
+    """All attempts at a cell in a run, whole, first to last."""
+    asked = (
+        _RESULTS.join(cells_, cells_.c.id == results_.c.cell_id)
+        .where(results_.c.run_id == run_id, cells_.c.cell == cell.id)
+        .order_by(results_.c.attempt)
+    )
+    with engine.connect() as connection:
+        return [_result(row) for row in connection.execute(asked)]
+
+
+def attempts_of(
+    connection: Connection, run_id: int, cell_ids: Sequence[int]
+) -> list[tuple[int, Result]]:
+    """(cell, attempt) for those cells of a run."""
+    asked = _RESULTS.where(results_.c.run_id == run_id)
+    return [
+        (row.cell_id, _result(row))
+        for part in chunks(cell_ids)
+        for row in connection.execute(asked.where(results_.c.cell_id.in_(part)))
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFailure:
+    """A failure with the keys of its row."""
+
+    id: int
+    run_id: int
+    cell_id: int
+    result: Result
+
+
+def failures_after(connection: Connection, last: int) -> list[StoredFailure]:
+    """The next stored failures after that row."""
+    asked = _RESULTS.where(results_.c.id > last, results_.c.group_id.is_not(None))
+    page = asked.order_by(results_.c.id).limit(_RESIGN_BATCH)
+    return [
+        StoredFailure(id=row.id, run_id=row.run_id, cell_id=row.cell_id, result=_result(row))
+        for row in connection.execute(page)
+    ]
+
+
+# ── failure groups ──────────────────────────────────────────────────────────────────────────────
+def groups(engine: Engine, run_id: int) -> list[FailureGroup]:
+    """The failure groups of a run, the one with the most cells first."""
+    counted = func.count().label("cells")
+    asked = (
+        select(failure_group, counted)
+        .join(verdicts_, verdicts_.c.group_id == failure_group.c.id)
+        .where(verdicts_.c.run_id == run_id)
+        .group_by(failure_group.c.id)
+        .order_by(counted.desc(), failure_group.c.signature)
+    )
+    with engine.connect() as connection:
+        return [_group(row, cells=row.cells) for row in connection.execute(asked)]
+
+
+def group(engine: Engine, signature: str) -> FailureGroup | None:
+    """A failure group over all runs: its cells are those of the newest run it was seen in."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(failure_group).where(failure_group.c.signature == signature)
+        ).one_or_none()
+        if row is None:
+            return None
+        inside = verdicts_.c.group_id == row.id
+        first, last = connection.execute(
+            select(func.min(verdicts_.c.run_id), func.max(verdicts_.c.run_id)).where(inside)
+        ).one()
+        counted = select(func.count()).where(inside, verdicts_.c.run_id == last)
+        return _group(row, cells=connection.scalar(counted) or 0, first=first, last=last)
+
+
+def _group(
+    row: Row[Any], *, cells: int, first: int | None = None, last: int | None = None
+) -> FailureGroup:
+    return FailureGroup(
+        signature=row.signature,
+        title=row.title,
+        kind=row.kind,
+        owner=row.owner,
+        stage=None if row.stage is None else Stage(row.stage),
+        cells=cells,
+        first_run=first,
+        last_run=last,
+    )
+
+
+def group_runs(engine: Engine, signature: str, *, limit: int = 30) -> list[tuple[Run, int]]:
+    """(run, cells of the group in it), newest first."""
+    asked = (
+        select(verdicts_.c.run_id, func.count())
+        .join(failure_group, failure_group.c.id == verdicts_.c.group_id)
+        .where(failure_group.c.signature == signature)
+        .group_by(verdicts_.c.run_id)
+        .order_by(verdicts_.c.run_id.desc())
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        counts = {run_id: count for run_id, count in connection.execute(asked)}
+        found = _runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
+    return [(item, counts[item.id]) for item in sorted(found, key=lambda item: -item.id)]
+
+
+def example(engine: Engine, signature: str) -> tuple[Run, Result] | None:
+    """The newest result of a group, with its traceback."""
+    seen = group_runs(engine, signature, limit=1)
+    for cell in group_cells(engine, signature, run_id=seen[0][0].id) if seen else ():
+        for found in attempts(engine, seen[0][0].id, cell.cell):
+            if found.signature == signature:
+                return seen[0][0], found
+    return None

@@ -1,0 +1,117 @@
+"""The tables.
+
+- A run's expected cells are its rows in `verdict`, `missing` until a result comes: a run knows what
+  it lacks, and reading a run never touches `result`.
+- `result` holds identity, outcome and pointers. Long texts (tracebacks, logs, the JSON of components)
+  stand once each in `text`, by content.
+- Nothing that a page asks is answered by scanning `result`: it grows by 10⁸ in three years.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows by itself in INTEGER columns alone.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", String(200), nullable=False, unique=True),
+    Column("revision", String(200), nullable=False),
+    Column("stack", JSON, nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("expected", Integer, nullable=False),
+    Column("duration_s", Float),
+    Column("summary", JSON),
+    Index(None, "revision", "id"),
+)
+
+cell = Table(
+    "cell",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cell", String(300), nullable=False, unique=True),
+)
+
+failure_group = Table(
+    "failure_group",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("signature", String(40), nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("owner", String(60), nullable=False),
+    Column("stage", String(20)),
+)
+
+text = Table(
+    "text",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("cell_id", ForeignKey("cell.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("stage", String(10)),
+    Column("group_id", ForeignKey("failure_group.id")),
+    # the result's JSON line without its long texts
+    Column("detail_id", ForeignKey("text.id"), nullable=False),
+    Column("traceback_id", ForeignKey("text.id")),
+    Column("log_id", ForeignKey("text.id")),
+    UniqueConstraint("run_id", "cell_id", "attempt"),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("cell_id", ForeignKey("cell.id"), primary_key=True),
+    Column("verdict", String(10), nullable=False),
+    Column("stage", String(10)),
+    Column("kind", String(60)),
+    Column("group_id", ForeignKey("failure_group.id")),
+    Column("reason", Text),
+    Column("suspect", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("duration_s", Float),
+    Column("peak_rss_bytes", BigInteger),
+    Column("planned_bytes", BigInteger),
+    Column("max_abs_diff", Float),
+    Column("carried_from", String(200)),
+    Index(None, "cell_id", "run_id"),
+    Index(None, "group_id", "run_id"),
+)
