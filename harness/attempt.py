@@ -153,8 +153,8 @@ class _Trial:
             return self._result(part, found, failed), trace
         except Exception as error:  # noqa: BLE001  (whatever an exporter raises is a result)
             ours = self.clock.stage in (Stage.BUILD, Stage.EAGER)
-            failed = _Failed(Outcome.ERROR if ours else Outcome.FAIL, None, _reason(error))
-            return self._result(part, found, failed), _traceback(error)
+            raised = _Failed(Outcome.ERROR if ours else Outcome.FAIL, None, _reason(error))
+            return self._result(part, found, raised), _traceback(error)
         return self._result(part, found, None), None
 
     def _result(self, part: Component, found: _Findings, failed: _Failed | None) -> ComponentResult:

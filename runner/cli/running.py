@@ -146,7 +146,7 @@ def _planned(
     with err.status("finding the model classes …"):
         resolved = resolve(revision, cache=settings().folder)
         selected = select(asked, revision_path=resolved.path)
-    drafted = {"selection": str(asked), "zoo": asked.zoo} | ({"uid": name} if name else {})
+    drafted = {"selection": asked.text, "zoo": asked.zoo} | ({"uid": name} if name else {})
     return running.start(
         engine, selected, resolved, folder=settings().folder, drafted=drafted, shard=shard
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from harness.results import Outcome, Result
 from runner.core.evidence import Evidence, of_result
@@ -47,14 +48,12 @@ class Classification:
 def rules() -> tuple[Rule, ...]:
     """The rules, in order."""
     text = files("runner").joinpath("rules.toml").read_text(encoding="utf-8")
-    return tuple(
-        Rule(
-            **{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in row.items()
-            }
-        )
-        for row in tomllib.loads(text)["rule"]
+    return tuple(_rule(row) for row in tomllib.loads(text)["rule"])
+
+
+def _rule(row: dict[str, Any]) -> Rule:
+    return Rule(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     )
 
 

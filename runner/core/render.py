@@ -1,8 +1,8 @@
 """A diff and a run as text and as Markdown.
 
 The Markdown keeps the signs that reviewers of Transformers know (`✅ ⟹ ❌`). Every section is
-counted; a failure group stands once with its cells; what is left out is said (`and 12 more`), and no
-line is cut. Whatever a model or an exporter printed is escaped.
+counted; a failure group stands once with its cells; what is left out is said (`and 12 more`), and
+no line is cut. Whatever a model or an exporter printed is escaped.
 """
 
 import re

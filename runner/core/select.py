@@ -42,9 +42,6 @@ class Selection:
     text: str
     globs: Mapping[str, tuple[str, ...]]
 
-    def __str__(self) -> str:
-        return self.text
-
     def names(self, key: str) -> bool:
         """Whether the selection says anything about that key, also inside a cell glob."""
         place = {"variant": 2, "backend": 3}.get(key)

@@ -4,9 +4,9 @@
 
 `where` is the innermost frame of the first family that the traceback passes: the model's code, then
 Transformers, then torch.onnx, torch.export, ExecuTorch, onnxscript, ONNX Runtime; function and
-source line, never the line number, which moves. For what runs after the export (load, infer, compare,
-resize) and for what has no frames, the masked message takes its place. Models' names are masked in
-both, so that forty copies of one attention fall into one group.
+source line, never the line number, which moves. For what runs after the export (load, infer,
+compare, resize) and for what has no frames, the masked message takes its place. Models' names are
+masked in both, so that forty copies of one attention fall into one group.
 
 Change `VERSION` whenever a stored failure could get another id; `db resign` tells history.
 """

@@ -1,9 +1,9 @@
 """Fetches a release of Transformers beside the stack.
 
-- It is unpacked into a draft folder and renamed when whole: a half-fetched release is never used.
-- What the release requires and the stack doesn't satisfy is installed into the release's own folder,
-  never over the stack. torch and the exporters' packages are not replaced at all: a release that
-  can't live with those of the stack is refused.
+- It is unpacked into a draft folder and renamed when whole: a half-fetched one is never used.
+- What the release requires and the stack doesn't satisfy is installed into the release's own
+  folder, never over the stack. torch and the exporters' packages are not replaced at all: a
+  release that can't live with those of the stack is refused.
 """
 
 import re

@@ -99,7 +99,7 @@ def new_uid(revision: str, now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%S}-{revision}-{secrets.token_hex(2)}"
 
 
-def start(
+def start(  # noqa: PLR0913  (what a plan is made from)
     engine: Engine,
     selected: Selected,
     revision: Revision,
@@ -164,7 +164,7 @@ def _open(engine: Engine, plan: Plan) -> Run:
 
 
 def result_files(plan: Plan) -> list[Path]:
-    """The run's result files, each ending with a whole line (a killed writer may leave half of one)."""
+    """The run's result files, without the half line that a killed writer may leave."""
     files = sorted((plan.folder / "shards").glob("*.jsonl"))
     for file in files:
         text = file.read_bytes()

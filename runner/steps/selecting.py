@@ -31,7 +31,9 @@ class Asked:
     variants: Sequence[str] = ()
     zoo: str = TRANSFORMERS
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """As typed."""
         options = [f"backend:{name}" for name in self.backends]
         options += [f"variant:{name}" for name in self.variants]
         return " ".join([*(self.words or ["smoke"]), *options])
@@ -39,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """The cells of a selection; those that can't run here have a reason and are recorded as skips."""
+    """The cells of a selection; those that can't run here have a reason, and become skips."""
 
     cells: tuple[Cell, ...]
     skips: Mapping[Cell, str]
@@ -63,7 +65,7 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     skips = dict(pairs)
     cells = tuple(selection.cells(cell for cell, _ in pairs))
     if not cells:
-        raise MatrixError(f"{str(asked)!r} selects no cell; see `export-matrix cases all`")
+        raise MatrixError(f"{asked.text!r} selects no cell; see `export-matrix cases all`")
     missing = {name: load_backend(name).missing() for name in {cell.backend for cell in cells}}
     reasons = {cell: skips[cell] or missing[cell.backend] for cell in cells}
     return Selected(cells=cells, skips={cell: why for cell, why in reasons.items() if why})
@@ -126,7 +128,8 @@ def _listing(
         env=sources_first(revision_path),
         text=True,
     )
-    assert process.stdin is not None and process.stdout is not None  # noqa: S101  (both are pipes)
+    assert process.stdin is not None  # noqa: S101  (it is a pipe)
+    assert process.stdout is not None  # noqa: S101  (it is a pipe)
     process.stdin.write("".join(f"{name}\n" for name in names))
     process.stdin.close()
     yield from (json.loads(line) for line in process.stdout)

@@ -1,7 +1,7 @@
 """Opens a database and holds it to this version's schema.
 
-SQLite by default, PostgreSQL for a team. A database that is behind is never upgraded in passing: the
-message names the command. Only one that has no table at all is made on first use.
+SQLite by default, PostgreSQL for a team. A database that is behind is never upgraded in passing:
+the message names the command. Only one that has no table at all is made on first use.
 """
 
 from contextlib import closing

@@ -197,7 +197,7 @@ def durations(engine: Engine) -> dict[str, float]:
             .where(verdicts_.c.run_id.in_(recent), verdicts_.c.duration_s.is_not(None))
             .order_by(verdicts_.c.run_id)
         )
-        return {cell: seconds for cell, seconds in connection.execute(asked)}
+        return dict(connection.execute(asked).tuples().all())
 
 
 # ── attempts ────────────────────────────────────────────────────────────────────────────────────
@@ -225,7 +225,7 @@ _RESULTS = (
 )
 
 
-def _result(row: Row[Any]) -> Result:
+def _result(row: Row[*tuple[Any, ...]]) -> Result:
     return whole(
         Parts(
             detail=row.detail,
@@ -340,7 +340,7 @@ def group_runs(engine: Engine, signature: str, *, limit: int = 30) -> list[tuple
         .limit(limit)
     )
     with engine.connect() as connection:
-        counts = {run_id: count for run_id, count in connection.execute(asked)}
+        counts: dict[int, int] = dict(connection.execute(asked).tuples().all())
         found = _runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
     return [(item, counts[item.id]) for item in sorted(found, key=lambda item: -item.id)]
 

@@ -2,8 +2,8 @@
 
 - A run's expected cells are its rows in `verdict`, `missing` until a result comes: a run knows what
   it lacks, and reading a run never touches `result`.
-- `result` holds identity, outcome and pointers. Long texts (tracebacks, logs, the JSON of components)
-  stand once each in `text`, by content.
+- `result` holds identity, outcome and pointers. Long texts (tracebacks, logs, the JSON of
+  components) stand once each in `text`, by content.
 - Nothing that a page asks is answered by scanning `result`: it grows by 10⁸ in three years.
 """
 

@@ -1,7 +1,7 @@
 """Everything that changes the database. Every write can be repeated: the second changes nothing.
 
-Rows are inserted in the order of their keys, so that concurrent writers wait for each other and never
-deadlock.
+Rows are inserted in the order of their keys, so that concurrent writers wait for each other and
+never deadlock.
 """
 
 from collections import defaultdict
