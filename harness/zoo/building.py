@@ -52,8 +52,9 @@ class _RefusedError(CaseError):
     """A rung that did not hold; a later stage is farther."""
 
     def __init__(self, stage: int, error: Exception) -> None:
-        if missing := _NEEDS.search(str(error)):
-            error = CaseError(f"needs {missing[1].lower()}, which is not installed")
+        if missing := _NEEDS.findall(str(error)):
+            names = ", ".join(name.lower() for name in dict.fromkeys(missing))
+            error = CaseError(f"needs {names}, which is not installed")
         lines = str(error).strip().splitlines() or [""]
         text = " ".join(line.strip() for line in lines[:2])[:300]
         named = text if isinstance(error, CaseError) else f"{type(error).__name__}: {text}"

@@ -154,13 +154,20 @@ def _layer_count(default: Any) -> str:  # noqa: ANN401  (a PreTrainedConfig)
 
 def _picture(default: Any) -> dict[str, int]:  # noqa: ANN401  (a PreTrainedConfig)
     """Pictures of four patches a side, and not below 64 pixels where patches are small."""
-    patch = _read(default, "patch_size")
+    patches = (_read(default, "patch_size"), _read(default, "tubelet_size"), 16)
+    patch = next(each for each in map(_side, patches) if each)
     sizes = {name: _read(default, name) for name in ("image_size", "img_size")}
     return {
         name: 4 * patch if patch >= 8 else 64
         for name, size in sizes.items()
-        if type(size) is int and type(patch) is int and size > max(4 * patch, 64)
+        if type(size) is int and size > max(4 * patch, 64)
     }
+
+
+def _side(patch: Any) -> int:  # noqa: ANN401  (an int, a list or None)
+    if isinstance(patch, list | tuple) and patch:
+        return _side(patch[-1])
+    return patch if type(patch) is int else 0
 
 
 def _pyramid(default: Any) -> dict[str, int]:  # noqa: ANN401  (a PreTrainedConfig)
@@ -178,7 +185,11 @@ def _pyramid(default: Any) -> dict[str, int]:  # noqa: ANN401  (a PreTrainedConf
 def _channels(default: Any) -> dict[str, list[int]]:  # noqa: ANN401  (a PreTrainedConfig)
     """The channels of a pyramid's stages, all divided alike, since one's come out of another's."""
     widest = max(_read(default, "stage_out_channels") or (0,))
-    if not isinstance(widest, int) or widest <= WIDTH:
+    if (
+        "stage_in_channels" not in _fields(default)
+        or not isinstance(widest, int)
+        or widest <= WIDTH
+    ):
         return {}
     lists = {n: v for n, v in _fields(default).items() if n.endswith(_WIDE) and _whole(v)}
     return {
