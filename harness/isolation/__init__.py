@@ -11,6 +11,7 @@
 - Memory is what an attempt adds to the warm zygote it started from, limit and peak alike.
 
 Modules: `host` (starts and replaces the zygote), `zygote` (its loop), `warming` (what it imports),
-`child` (what a fork does), `endings` (pure: how it ended → a result), `client` (what a worker
-calls), `messages` (what they say to each other), `processes` (what Linux knows of processes).
+`running` (a fork as the zygote sees it), `child` (what the fork does), `endings` (pure: how it
+ended → a result), `client` (what a worker calls), `messages` (what they say to each other),
+`processes` (what Linux knows of processes).
 """
