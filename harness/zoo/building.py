@@ -20,6 +20,7 @@ from harness.zoo.documented import parameters
 from harness.zoo.fields import RUNGS, Rung
 from harness.zoo.generation import prompt
 from harness.zoo.overrides import Override, override
+from harness.zoo.repair import MEDIA
 from harness.zoo.resizing import resized
 from harness.zoo.trial import check, run
 from harness.zoo.weights import SEED, instantiate
@@ -101,6 +102,7 @@ def _case(candidate: Candidate) -> Case:
         "configuration": dict(candidate.model.config.to_diff_dict()),
         "overrides": list(candidate.override.reasons),
         "repairs": list(plan.repairs),
+        "without": sorted(plan.dropped & MEDIA),
         "placeholders": placeholders,
         "sizes": {name: list(each.shape) for name, each in inputs.items()},
         "fixed": fixed,

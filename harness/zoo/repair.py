@@ -27,7 +27,9 @@ _FEATURES = re.compile(
 _RANK = re.compile(r"not enough values to unpack|Dimension out of range|too many indices")
 _CHOOSE_ONE = re.compile(r"both|exactly one|at the same time|only one|either", re.IGNORECASE)
 #: what a text is about; a model that refuses it is tried on its text alone
-MEDIA = ("pixel_values", "pixel_values_videos", "input_features", "input_values", "image_grid_thw")
+MEDIA = frozenset(
+    {"pixel_values", "pixel_values_videos", "input_features", "input_values", "image_grid_thw"}
+)
 _NAME = re.compile(r"[a-z_]\w+")
 
 

@@ -7,7 +7,7 @@ one of them. A change that the model refuses is recorded with what it said.
 from harness.zoo.base import Inputs
 from harness.zoo.candidate import Candidate
 from harness.zoo.repair import Plan
-from harness.zoo.sizes import OTHERS
+from harness.zoo.sizes import OTHERS, Sizes
 from harness.zoo.trial import run
 
 
@@ -17,7 +17,7 @@ def resized(
     """The boldest other sizes that eager accepts, their label, and what is fixed and why."""
     fixed: dict[str, str] = {}
     for sizes in OTHERS:
-        label = "other sizes"
+        label = _asked(sizes)
         try:
             other, _ = candidate.inputs(plan, sizes)
             label = _label(inputs, other, sizes.batch)
@@ -27,6 +27,12 @@ def resized(
         except Exception as error:  # noqa: BLE001  (a model refuses a size with whatever it likes)
             fixed[label] = " ".join(str(error).split())[:200]
     return None, "", fixed
+
+
+def _asked(sizes: Sizes) -> str:
+    """What was asked for, where the inputs could not even be made."""
+    image = f", image {sizes.height}x{sizes.width}" if sizes.height else ""
+    return f"batch {sizes.batch}, sequence {sizes.text}{image}"
 
 
 _SIZED = (
