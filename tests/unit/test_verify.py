@@ -1,0 +1,71 @@
+"""What counts as equal: every output, by name, shape, dtype and value."""
+
+import numpy as np
+import pytest
+
+from harness.verify import compare, problems
+from harness.zoo.base import Array, Outputs
+
+
+def one(*numbers: float, dtype: str = "float32", name: str = "logits") -> Outputs:
+    kind = "int64" if dtype == "int64" else "float32"
+    return {name: Array(np.array(numbers, dtype=kind), dtype)}
+
+
+def problem(expected: Outputs, actual: Outputs) -> str | None:
+    (difference,) = compare(expected, actual)
+    return difference.problem
+
+
+def test_equal_outputs_have_no_problem() -> None:
+    assert problem(one(1, 2), one(1, 2)) is None
+
+
+def test_one_wrong_element_of_a_thousand_is_a_problem() -> None:
+    right = np.ones(1000, dtype="float32")
+    wrong = right.copy()
+    wrong[7] = 1.5
+    (found,) = compare({"y": Array(right, "float32")}, {"y": Array(wrong, "float32")})
+    assert (found.problem, found.mismatched, found.elements) == ("values", 1, 1000)
+    assert found.max_abs_diff == pytest.approx(0.5)
+    assert found.max_rel_diff == pytest.approx(0.5)
+
+
+def test_half_precision_may_differ_by_more_than_single() -> None:
+    assert problem(one(1.0), one(1.01)) == "values"
+    assert problem(one(1.0, dtype="bfloat16"), one(1.01, dtype="bfloat16")) is None
+
+
+def test_integers_are_exact() -> None:
+    assert problem(one(100_000, dtype="int64"), one(100_001, dtype="int64")) == "values"
+
+
+def test_nan_and_infinity_must_stand_at_the_same_places() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert problem(one(nan, inf, 1), one(nan, inf, 1)) is None
+    assert problem(one(nan, 1), one(1, nan)) == "nonfinite"
+    assert problem(one(inf), one(-inf)) == "nonfinite"
+
+
+def test_shapes_and_dtypes_are_compared_before_values() -> None:
+    assert problem(one(1, 2), one(1)) == "shape"
+    assert problem(one(1), one(1, dtype="float16")) == "dtype"
+
+
+def test_outputs_too_few_and_too_many_are_named() -> None:
+    found = compare(one(1, name="a"), one(1, name="b"))
+    assert [(each.name, each.problem) for each in found] == [("a", "missing"), ("b", "unexpected")]
+
+
+def test_no_output_on_either_side_is_no_pass() -> None:
+    assert problems(compare({}, {}))
+
+
+def test_outputs_without_any_element_are_no_pass() -> None:
+    assert problems(compare(one(), one()))
+
+
+def test_the_sizes_of_the_run_are_told() -> None:
+    (line,) = problems(compare(one(1), one(2), sizes="batch 3"))
+    assert line.endswith("with batch 3")
+    assert "1 of 1" in line
