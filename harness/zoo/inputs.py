@@ -41,10 +41,8 @@ def words(name: str, shape: tuple[int, ...], setting: Setting) -> Any:  # noqa: 
 
 def _input_ids(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
     ids = words("input_ids", setting.text, setting)
-    pad, eos = (
-        setting.find("pad_token_id", under="text"),
-        setting.find("eos_token_id", under="text"),
-    )
+    pad = setting.find("pad_token_id", under="text")
+    eos = setting.find("eos_token_id", under="text")
     if isinstance(eos, int):
         ids[..., -1] = eos
     if isinstance(pad, int):
@@ -115,33 +113,29 @@ def _pixel_values_videos(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
 
 
 def _input_features(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
-    bins = setting.bins
-    frames, limit = setting.sizes.frames, setting.find("max_source_positions", under="audio")
-    bins_first = bool(limit) and "Speech2Text" not in setting.class_name
-    if bins_first:
-        return tensor("input_features", (setting.sizes.batch, bins, 2 * limit), setting)
-    return tensor("input_features", (setting.sizes.batch, frames, bins), setting)
+    limit = setting.find("max_source_positions", under="audio")
+    shape = (setting.sizes.batch, setting.sizes.frames, setting.bins)
+    if limit and "Speech2Text" not in setting.class_name:
+        shape = (setting.sizes.batch, setting.bins, 2 * limit)
+    return tensor("input_features", shape, setting)
 
 
 def _input_values(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
     parameter = setting.parameters.get("input_values")
     if parameter and len(parameter.shape) == 3:
         channels = setting.find("audio_channels", under="audio") or 1
-        return tensor(
-            "input_values", (setting.sizes.batch, channels, setting.sizes.samples), setting
-        )
-    return tensor("input_values", (setting.sizes.batch, setting.sizes.samples), setting)
+        shape: tuple[int, ...] = (setting.sizes.batch, channels, setting.sizes.samples)
+    else:
+        shape = (setting.sizes.batch, setting.sizes.samples)
+    return tensor("input_values", shape, setting)
 
 
-def _boxes(name: str, length: int) -> Callable[[Setting], Any]:
-    def make_boxes(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
-        import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+def _bbox(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
+    """Boxes on a page of 1,000 by 1,000: their upper left corner comes first."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
-        lead = (setting.sizes.batch, *setting.choices, setting.sizes.text if length < 0 else length)
-        corner = torch.randint(1, 100, (*lead, 2), generator=setting.generator(name))
-        return torch.cat([corner, corner + 20], dim=-1)
-
-    return make_boxes
+    corner = torch.randint(1, 100, (*setting.text, 2), generator=setting.generator("bbox"))
+    return torch.cat([corner, corner + 20], dim=-1)
 
 
 def _image_sizes(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
@@ -164,6 +158,6 @@ RULES: dict[str, Callable[[Setting], Any]] = {
     "hidden_states": _hidden_states,
     "input_features_mask": _feature_mask,
     "feature_attention_mask": _feature_mask,
-    "bbox": _boxes("bbox", -1),
+    "bbox": _bbox,
     "image_sizes": _image_sizes,
 }
