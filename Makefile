@@ -1,0 +1,55 @@
+# `make run` and `make test` are all that a new user needs; both make .venv first.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export HF_HUB_OFFLINE := 1
+export OMP_NUM_THREADS := 1
+
+.PHONY: run test lint types unit integration e2e bless bench demo clean
+
+run: $(VENV)/.exporters
+	$(BIN)/export-matrix run
+
+test: lint types unit integration e2e
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+unit integration e2e: $(VENV)/.test
+	$(BIN)/python -m pytest tests/$@
+
+# Accept what golden files would become; read the diff before committing it.
+bless: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/integration --bless
+
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.bench
+
+demo: $(VENV)/.base
+	rm -f demo.db
+	$(BIN)/python -m tests.seed sqlite:///demo.db
+	$(BIN)/export-matrix serve --database sqlite:///demo.db
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.exporters: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[exporters]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@ $(VENV)/.exporters

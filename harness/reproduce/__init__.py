@@ -1,0 +1,1 @@
+"""A stand-alone script for a cell: what a maintainer runs without this project."""

@@ -1,0 +1,157 @@
+"""The command line from end to end on the toy zoo: real pytest, real files, a real database."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Completed = subprocess.CompletedProcess[str]
+Cli = Callable[..., Completed]
+
+TOY = ["--zoo", "tests.toyzoo", "--backend", "toy"]
+QUICK = ["toy/Passes", "toy/DriftsNumerically", "toy/RefusesToBuild"]
+
+
+def _variables() -> dict[str, str]:
+    root = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": root, "COLUMNS": "200"}  # noqa: TID251  (handed on)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Runs `export-matrix` in an empty folder."""
+
+    def call(*arguments: str, stdin: str = "") -> Completed:
+        return subprocess.run(
+            [sys.executable, "-m", "runner.cli", *arguments],
+            cwd=tmp_path,
+            env=_variables(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return call
+
+
+def _selected(*words: str) -> list[str]:
+    return [f"{word}/*" for word in words]
+
+
+def test_a_run_with_failing_cells_is_complete_and_exits_with_0(cli: Cli) -> None:
+    done = cli("run", *_selected(*QUICK), *TOY, "--json")
+    record = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert record["received"] == record["expected"] == 6
+    assert record["outcomes"]["pass"] == 2
+    assert record["outcomes"]["fail"] == 2
+    assert record["outcomes"]["error"] == 2
+
+
+def test_a_run_ends_with_its_summary_and_the_line_that_opens_the_dashboard(cli: Cli) -> None:
+    done = cli("run", "toy/Passes/*", *TOY)
+    assert "2 passed in " in done.stdout
+    assert "export-matrix serve" in done.stdout
+    assert "/runs/1" in done.stdout
+
+
+def test_an_interrupted_run_keeps_its_results_and_can_be_resumed(cli: Cli, tmp_path: Path) -> None:
+    words = _selected("toy/Passes", "toy/Sleeps", "toy/DriftsNumerically")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "runner.cli", "run", *words, *TOY, "-n", "1"],
+        cwd=tmp_path,
+        env=_variables(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_for_result(tmp_path)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "export-matrix run --resume" in told
+    resumed = cli("run", "--resume", "latest", "--json", "--time-limit", "5")
+    record = json.loads(resumed.stdout)
+    assert record["received"] == record["expected"] == 6
+
+
+def _wait_for_result(folder: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any(file.stat().st_size for file in folder.glob(".export-matrix/runs/*/shards/*.jsonl")):
+            return
+        time.sleep(0.05)
+    pytest.fail("no result was written in a minute")
+
+
+def test_two_runs_of_the_same_revision_differ_in_nothing(cli: Cli) -> None:
+    cli("run", *_selected(*QUICK), *TOY)
+    cli("run", *_selected(*QUICK), *TOY)
+    found = cli("diff", "1", "2", "--format", "json", "--fail-on", "regressed")
+    record = json.loads(found.stdout)
+    assert found.returncode == 0
+    assert record["complete"] is True
+    assert set(record["counts"]) <= {"still-passing", "still-failing", "unknown"}
+
+
+def test_results_made_elsewhere_are_ingested_once(cli: Cli, tmp_path: Path) -> None:
+    cli("run", "toy/Passes/*", *TOY)
+    file = str(next(tmp_path.glob(".export-matrix/runs/*/shards/000.jsonl")))
+    elsewhere = ["--database", "sqlite:///elsewhere.db"]
+    assert "2 new results, 0 known" in cli("ingest", file, *elsewhere).stdout
+    assert "0 new results, 2 known" in cli("ingest", file, *elsewhere).stdout
+
+
+def test_cases_are_listed_with_their_status_as_json(cli: Cli) -> None:
+    listed = cli("cases", *_selected("toy/Passes", "toy/RefusesToBuild"), *TOY, "--build", "--json")
+    states = {record["model_class"]: record["status"] for record in json.loads(listed.stdout)}
+    assert states == {"Passes": "ready", "RefusesToBuild": "error"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "toy/Pases/*", *TOY], "Passes"),
+        (["run", "--backend", "onx"], "onnx"),
+        (["run", "--variant", "forward-statik"], "forward-static"),
+        (["run", "modle:llama"], "model"),
+        (["run", "--shard", "3/2"], "I/N"),
+        (["run", "--resume", "never"], "resume"),
+        (["diff", "1", "2"], "export-matrix"),
+        (["reproduce", "llama/onnx"], "cell id"),
+        (["classify", "absent.txt"], "absent.txt"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_bad_input_is_one_line_that_names_the_way_out(
+    cli: Cli, arguments: list[str], hint: str
+) -> None:
+    done = cli(*arguments)
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert hint in last
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_result_file_is_refused_whole_with_its_line(cli: Cli, tmp_path: Path) -> None:
+    cli("run", "toy/Passes/*", *TOY)
+    whole = next(tmp_path.glob(".export-matrix/runs/*/shards/000.jsonl")).read_text()
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text(whole + '{"schema": 1, "cell": "half\n')
+    done = cli("ingest", str(damaged), "--database", "sqlite:///elsewhere.db")
+    assert done.returncode == 2
+    assert "damaged.jsonl:3" in done.stderr
+
+
+def test_what_a_model_prints_can_not_steer_the_terminal(cli: Cli) -> None:
+    cli("run", "toy/PrintsMarkup/*", "toy/Passes/*", *TOY)
+    told = cli("diff", "1", "1")
+    assert "\x1b" not in told.stdout
