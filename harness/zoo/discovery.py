@@ -25,8 +25,8 @@ from harness.zoo.base import ModelClass
 
 _ROOT, _GENERATES = "PreTrainedModel", "GenerationMixin"
 _ABSTRACT_FORWARDS = frozenset({"BackboneMixin", "Module"})
-#: backends that Transformers names otherwise than their package
-_PACKAGES = {"vision": "PIL", "sklearn": "sklearn", "g2p_en": "g2p_en"}
+#: what Transformers calls otherwise: its name -> (the package to import, the one to install)
+_ALIASES = {"vision": ("PIL", "pillow")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,9 @@ class _Library:
 def _why_not(
     name: str, lineage: Sequence[tuple[str, _Class | None]], needs: Sequence[str]
 ) -> str | None:
-    missing = [each for each in dict.fromkeys(needs) if not installed(each)]
+    missing = [
+        _ALIASES.get(each, (each,))[-1] for each in dict.fromkeys(needs) if not installed(each)
+    ]
     if missing:
         return f"needs {', '.join(missing)}, which is not installed"
     if name.endswith(_ROOT):
@@ -155,7 +157,7 @@ def _why_not(
 @cache
 def installed(package: str) -> bool:
     """Whether a package (or a backend, as Transformers calls it) can be imported here."""
-    return importlib.util.find_spec(_PACKAGES.get(package, package)) is not None
+    return importlib.util.find_spec(_ALIASES.get(package, (package,))[0]) is not None
 
 
 def _parse(path: Path, module: str) -> _Source:
