@@ -35,7 +35,7 @@ _WORDS = {
     Verdict.MISSING: "missing",
 }
 
-_TITLES = {
+TITLES = {
     Change.REGRESSED: "regressed",
     Change.NEWLY_SKIPPED: "newly skipped",
     Change.REMOVED: "removed",
@@ -90,7 +90,7 @@ def _text(diff: Diff) -> Iterator[str]:
     yield headline(diff)
     for change, count in diff.counts.items():
         yield ""
-        yield f"{count} {_TITLES[change]}"
+        yield f"{count} {TITLES[change]}"
         for group in _of(diff, change):
             yield f"  {group.signature or '-'}  {_line(group.title or '')}".rstrip()
             for item in group.cells[:_CELLS_PER_GROUP]:
@@ -121,7 +121,7 @@ def _markdown(diff: Diff) -> Iterator[str]:
         yield f"\n`{name}` {escape(str(before))} ⟹ {escape(str(after))}"
     for change, count in diff.counts.items():
         yield ""
-        yield f"#### {count} {_TITLES[change]}"
+        yield f"#### {count} {TITLES[change]}"
         for group in _of(diff, change):
             yield f"- **{escape(group.title or 'no failure group')}** {_code(group.signature)}"
             for item in group.cells[:_CELLS_PER_GROUP]:

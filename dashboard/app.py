@@ -1,0 +1,67 @@
+"""The dashboard's application: pages, their JSON twins, errors, and what every response carries.
+
+It only reads: no route takes anything but GET. What models and exporters printed is shown, so the
+content security policy allows no script and no style but the project's own.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from dashboard.pages import cells, diffs, groups, overview, runs
+from dashboard.rendering import STATIC, render
+from harness.errors import MatrixError
+from runner.store.engine import Engine
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_app(engine: Engine) -> FastAPI:
+    """The dashboard over a database that is open and up to date."""
+    app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
+    for page in (overview, runs, diffs, cells, groups):
+        app.include_router(page.routes(engine))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
+    app.add_exception_handler(MatrixError, _not_found)
+    app.add_exception_handler(HTTPException, _refused)
+    app.middleware("http")(_with_headers)
+    return app
+
+
+async def _with_headers(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    response = await call_next(request)
+    response.headers.update(_HEADERS)
+    if request.url.path.startswith("/static/") and request.url.query:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+def _not_found(request: Request, error: Exception) -> Response:
+    """Nothing of that name: the message says what there is."""
+    return _error(request, 404, str(error))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  (registered for nothing else)
+    told = "There is no such page." if error.status_code == 404 else str(error.detail)
+    return _error(request, error.status_code, told)
+
+
+def _error(request: Request, status: int, message: str) -> Response:
+    if request.url.path.endswith(".json"):
+        return JSONResponse({"error": message}, status_code=status)
+    page = {"status": status, "message": message}
+    return render(request, "error.html", page, status=status, title=f"{status}")

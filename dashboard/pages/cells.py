@@ -1,0 +1,144 @@
+"""`/cells/{cell}`: one square of the matrix, its newest result and its history."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+
+from dashboard.pages.runs import RunRow, row
+from dashboard.rendering import render
+from harness.cells import Cell
+from harness.errors import SelectionError
+from harness.results import Result, Stage
+from runner.core.runs import CellVerdict
+from runner.store import reads
+from runner.store.engine import Engine
+
+_MODEL_CODE = re.compile(r'^\s*File "[^"]*transformers/models/')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageBar:
+    """How long a stage took, and its share of the whole."""
+
+    stage: Stage
+    seconds: float
+    #: of 100, for a strip
+    share: int
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """A line of a traceback; the model's own code is marked."""
+
+    text: str
+    model: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a cell was in an earlier run."""
+
+    run: RunRow
+    found: CellVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellPage:
+    """A cell in a run: what came of it, in detail, and its neighbours in time and in the matrix."""
+
+    cell: Cell
+    id: str
+    run: RunRow
+    found: CellVerdict
+    #: all attempts in this run, first to last
+    attempts: tuple[Result, ...]
+    stages: tuple[StageBar, ...]
+    trace: tuple[TraceLine, ...]
+    recipe: str
+    history: tuple[Past, ...]
+    #: the same model class on the other backends and variants
+    siblings: tuple[CellVerdict, ...]
+
+
+def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
+    history = reads.history(engine, cell)
+    if not history:
+        raise SelectionError(f"no run has the cell {cell.id}; see /runs for what was run")
+    run, found = history[0]
+    if run_ref is not None:
+        run = reads.run(engine, run_ref)
+        asked = reads.verdict(engine, run.id, cell)
+        if asked is None:
+            raise SelectionError(f"run {run.id} does not have the cell {cell.id}")
+        found = asked
+    attempts = reads.attempts(engine, run.id, cell)
+    told = next((item for item in attempts if item.signature == found.signature), None)
+    return CellPage(
+        cell=cell,
+        id=cell.id,
+        run=row(run),
+        found=found,
+        attempts=tuple(attempts),
+        stages=tuple(_bars(told)) if told else (),
+        trace=tuple(trace_lines(told.traceback or "")) if told else (),
+        recipe=json.dumps(dict(told.recipe), indent=1, default=str) if told else "{}",
+        history=tuple(Past(run=row(past), found=item) for past, item in history),
+        siblings=tuple(
+            item
+            for item in reads.verdicts(engine, run.id)
+            if (item.cell.model_type, item.cell.model_class) == (cell.model_type, cell.model_class)
+        ),
+    )
+
+
+def _bars(result: Result) -> list[StageBar]:
+    total = result.duration_s or 1.0
+    return [
+        StageBar(
+            stage=stage,
+            seconds=result.durations_s[stage],
+            share=round(100 * result.durations_s[stage] / total),
+            stopped=stage is result.stage,
+        )
+        for stage in Stage
+        if stage in result.durations_s
+    ]
+
+
+def trace_lines(text: str) -> list[TraceLine]:
+    """The lines; a frame of the model's code takes its source line with it."""
+    lines = text.splitlines()
+    marked = [bool(_MODEL_CODE.match(line)) for line in lines]
+    return [
+        TraceLine(text=line, model=marked[number] or (number > 0 and marked[number - 1]))
+        for number, line in enumerate(lines)
+    ]
+
+
+def routes(engine: Engine) -> APIRouter:
+    router = APIRouter()
+    address = "/cells/{model_type}/{model_class}/{variant}/{backend}"
+
+    @router.get(address + ".json")
+    def cell_json(  # noqa: PLR0913  (the parts of a cell id)
+        model_type: str, model_class: str, variant: str, backend: str, run: str | None = None
+    ) -> CellPage:
+        cell = Cell.parse(f"{model_type}/{model_class}/{variant}/{backend}")
+        return cell_page(engine, cell, run)
+
+    @router.get(address, include_in_schema=False)
+    def cell_html(  # noqa: PLR0913  (the parts of a cell id)
+        request: Request,
+        model_type: str,
+        model_class: str,
+        variant: str,
+        backend: str,
+        run: str | None = None,
+    ) -> Response:
+        page = cell_json(model_type, model_class, variant, backend, run)
+        return render(request, "cell.html", page, title=page.id)
+
+    return router

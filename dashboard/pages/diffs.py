@@ -1,0 +1,120 @@
+"""`/diff` and `/diff/{baseline}/{head}`: what changed between two runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from dashboard.pages.runs import RunRow, row
+from dashboard.rendering import render
+from runner.core.diff import Change, GroupChange
+from runner.core.render import TITLES, arrow, headline
+from runner.steps.comparing import compare_runs
+from runner.store import reads
+from runner.store.engine import Engine
+
+_RUNS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffFormPage:
+    """Two runs to choose."""
+
+    runs: tuple[RunRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedCell:
+    """A cell that changed, ready to show."""
+
+    id: str
+    arrow: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedGroup:
+    """Cells that changed alike and share a failure group, or have none."""
+
+    signature: str | None
+    title: str | None
+    cells: tuple[ChangedCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One kind of change, counted; the still-… ones are only counted."""
+
+    change: Change
+    title: str
+    count: int
+    groups: tuple[ChangedGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffPage:
+    """What changed between two runs."""
+
+    baseline: RunRow
+    head: RunRow
+    complete: bool
+    headline: str
+    losses: int
+    stack: Mapping[str, tuple[str | None, str | None]]
+    sections: tuple[Section, ...]
+
+
+def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
+    found = compare_runs(engine, baseline, head)
+    return DiffPage(
+        baseline=row(found.baseline),
+        head=row(found.head),
+        complete=found.complete,
+        headline=headline(found),
+        losses=found.losses,
+        stack=found.stack_changes,
+        sections=tuple(
+            Section(
+                change=change,
+                title=TITLES[change],
+                count=count,
+                groups=tuple(_group(group) for group in found.groups if group.change is change),
+            )
+            for change, count in found.counts.items()
+        ),
+    )
+
+
+def _group(group: GroupChange) -> ChangedGroup:
+    cells = (
+        ChangedCell(id=item.cell.id, arrow=arrow(item), reason=item.reason) for item in group.cells
+    )
+    return ChangedGroup(signature=group.signature, title=group.title, cells=tuple(cells))
+
+
+def routes(engine: Engine) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/diff.json")
+    def form_json() -> DiffFormPage:
+        return DiffFormPage(runs=tuple(map(row, reads.runs(engine, limit=_RUNS))))
+
+    @router.get("/diff", include_in_schema=False)
+    def form_html(request: Request, baseline: str = "", head: str = "") -> Response:
+        if baseline and head:
+            numbers = reads.run(engine, baseline).id, reads.run(engine, head).id
+            return RedirectResponse(f"/diff/{numbers[0]}/{numbers[1]}", status_code=303)
+        return render(request, "diff_form.html", form_json(), title="Compare two runs")
+
+    @router.get("/diff/{baseline}/{head}.json")
+    def diff_json(baseline: str, head: str) -> DiffPage:
+        return diff_page(engine, baseline, head)
+
+    @router.get("/diff/{baseline}/{head}", include_in_schema=False)
+    def diff_html(request: Request, baseline: str, head: str) -> Response:
+        page = diff_page(engine, baseline, head)
+        title = f"{page.baseline.revision} ⟹ {page.head.revision}"
+        return render(request, "diff.html", page, title=title)
+
+    return router

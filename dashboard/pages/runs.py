@@ -1,0 +1,156 @@
+"""`/runs` and `/runs/{ref}`: which runs there are, and what came of one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+
+from dashboard.matrix import Matrix, by_class, by_type
+from dashboard.rendering import render
+from dashboard.words import WORST_FIRST
+from harness.errors import SelectionError
+from runner.core.render import summary_line
+from runner.core.runs import CellVerdict, FailureGroup, Run, Verdict
+from runner.core.select import parse
+from runner.store import reads
+from runner.store.engine import Engine
+
+_RUNS_A_PAGE = 50
+_CLASSES_SHOWN = 80
+_TOP = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run in a list."""
+
+    id: int
+    uid: str
+    revision: str
+    stack: Mapping[str, str]
+    selection: str
+    started_at: datetime
+    closed_at: datetime | None
+    duration_s: float | None
+    expected: int
+    received: int
+    complete: bool
+    #: in the order of the bar, passes first
+    verdicts: tuple[tuple[Verdict, int], ...]
+    summary: str
+
+
+def row(run: Run) -> RunRow:
+    """A run as lists show it."""
+    order = (Verdict.PASS, *(verdict for verdict in WORST_FIRST if verdict is not Verdict.PASS))
+    return RunRow(
+        id=run.id,
+        uid=run.uid,
+        revision=run.revision,
+        stack=run.stack,
+        selection=run.selection or "made elsewhere, without its plan",
+        started_at=run.started_at,
+        closed_at=run.closed_at,
+        duration_s=run.duration_s,
+        expected=run.expected,
+        received=run.received,
+        complete=run.complete,
+        verdicts=tuple((name, run.verdicts[name]) for name in order if run.verdicts.get(name)),
+        summary=summary_line(run.verdicts, run.duration_s or 0.0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsPage:
+    """All runs, newest first."""
+
+    runs: tuple[RunRow, ...]
+    #: where the older ones go on
+    before: int | None
+
+
+def runs_page(engine: Engine, before: int | None) -> RunsPage:
+    found = reads.runs(engine, limit=_RUNS_A_PAGE, before_id=before)
+    more = found[-1].id if len(found) == _RUNS_A_PAGE else None
+    return RunsPage(runs=tuple(row(run) for run in found), before=more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """One run: facts, matrix, failure groups, what cost most."""
+
+    run: RunRow
+    baseline: RunRow | None
+    query: str
+    #: what is wrong with the query, if it can't be read
+    query_error: str | None
+    matrix: Matrix
+    #: whether rows are model classes (few enough), else model types
+    classes: bool
+    groups: tuple[FailureGroup, ...]
+    errors: tuple[CellVerdict, ...]
+    slowest: tuple[CellVerdict, ...]
+    largest_plans: tuple[CellVerdict, ...]
+    least_exact: tuple[CellVerdict, ...]
+
+
+def run_page(engine: Engine, ref: str, query: str) -> RunPage:
+    run = reads.run(engine, ref)
+    found, problem = _matching(reads.verdicts(engine, run.id), query)
+    types = {item.cell.model_type for item in found}
+    names = {(item.cell.model_type, item.cell.model_class) for item in found}
+    classes = len(names) <= _CLASSES_SHOWN or len(types) == 1
+    previous = reads.previous_complete(engine, run)
+    return RunPage(
+        run=row(run),
+        baseline=row(previous) if previous else None,
+        query=query,
+        query_error=problem,
+        matrix=by_class(found) if classes else by_type(found),
+        classes=classes,
+        groups=tuple(reads.groups(engine, run.id)),
+        errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
+        slowest=_top(found, "duration_s"),
+        largest_plans=_top(found, "planned_bytes"),
+        least_exact=_top(found, "max_abs_diff"),
+    )
+
+
+def _matching(found: Sequence[CellVerdict], query: str) -> tuple[Sequence[CellVerdict], str | None]:
+    """The cells that a SELECT means; all of them, and why, if it can't be read."""
+    if not query.strip():
+        return found, None
+    try:
+        selection = parse(query.split())
+    except SelectionError as error:
+        return found, str(error)
+    return [item for item in found if selection.matches(item)], None
+
+
+def _top(found: Sequence[CellVerdict], field: str) -> tuple[CellVerdict, ...]:
+    known = [item for item in found if getattr(item, field)]
+    return tuple(sorted(known, key=lambda item: -float(getattr(item, field)))[:_TOP])
+
+
+def routes(engine: Engine) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/runs.json")
+    def runs_json(before: int | None = None) -> RunsPage:
+        return runs_page(engine, before)
+
+    @router.get("/runs", include_in_schema=False)
+    def runs_html(request: Request, before: int | None = None) -> Response:
+        return render(request, "runs.html", runs_page(engine, before), title="Runs")
+
+    @router.get("/runs/{ref}.json")
+    def run_json(ref: str, q: str = "") -> RunPage:
+        return run_page(engine, ref, q)
+
+    @router.get("/runs/{ref}", include_in_schema=False)
+    def run_html(request: Request, ref: str, q: str = "") -> Response:
+        page = run_page(engine, ref, q)
+        return render(request, "run.html", page, title=f"Run {page.run.id}: {page.run.revision}")
+
+    return router

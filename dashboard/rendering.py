@@ -1,0 +1,119 @@
+"""How a page object becomes HTML: templates, filters, static files named by their content.
+
+Everything is escaped, an unknown name in a template is an error, and no text of a model or an
+exporter is ever marked as safe.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from dashboard.words import LETTERS, MEANINGS
+from harness.cells import Cell
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+def static(name: str) -> str:
+    """The URL of a static file; it changes with the content, so that it can be cached for ever."""
+    return f"/static/{name}?{_fingerprint(name)}"
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def utc(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def ago(moment: datetime | None) -> str:
+    """`3 h ago`."""
+    if moment is None:
+        return "not finished"
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
+
+
+def seconds(value: float | None) -> str:
+    """`0.04 s`, `12.3 s`, `4 min 05 s`."""
+    if value is None:
+        return "-"
+    if value < 60:
+        return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def size(value: int | None) -> str:
+    """Bytes in binary units, `13.2 GiB`."""
+    if value is None:
+        return "-"
+    amount = float(value)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def difference(value: float | None) -> str:
+    return "-" if value is None else "0" if value == 0 else f"{value:.1e}"
+
+
+def cell_url(cell: Cell, run: int | None = None) -> str:
+    return f"/cells/{quote(cell.id)}" + (f"?run={run}" if run is not None else "")
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (utc, ago, seconds, size, difference, cell_url):
+        made.filters[function.__name__] = function
+    made.globals.update(
+        static=static,
+        cell_url=cell_url,
+        letters=LETTERS,
+        meanings=MEANINGS,
+        seconds=seconds,
+        size=size,
+        difference=difference,
+    )
+    return made
+
+
+def render(
+    request: Request, template: str, page: object, *, status: int = 200, title: str
+) -> HTMLResponse:
+    """The page in its template; `twin` is the address of the same object as JSON."""
+    context: Mapping[str, object] = {
+        "page": page,
+        "title": title,
+        "path": request.url.path,
+        "twin": _twin(request) if status == 200 else None,
+    }
+    return HTMLResponse(_templates().get_template(template).render(context), status_code=status)
+
+
+def _twin(request: Request) -> str:
+    path = "/index" if request.url.path == "/" else request.url.path.rstrip("/")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{path}.json{query}"
