@@ -1,0 +1,90 @@
+"""What a diff and a run look like as text and Markdown."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from harness.cells import Cell
+from runner.core.diff import Diff, diff
+from runner.core.render import as_markdown, as_text, escape, summary_line
+from runner.core.runs import CellVerdict, Run, Verdict
+
+
+def _run(number: int, received: int) -> Run:
+    return Run(
+        id=number,
+        uid=f"run-{number}",
+        revision=f"5.{number}.0",
+        stack={"torch": "2.13"},
+        selection="smoke",
+        started_at=datetime(2026, 11, 23, tzinfo=UTC),
+        expected=20,
+        verdicts={Verdict.PASS: received},
+    )
+
+
+def _regressed(count: int, title: str, *, received: int = 20) -> Diff:
+    cells = [Cell.parse(f"m{number:02}/M/forward-static/onnx") for number in range(count)]
+    return diff(
+        _run(1, 20),
+        _run(2, received),
+        [CellVerdict(cell=cell, verdict=Verdict.PASS) for cell in cells],
+        [
+            CellVerdict(cell=cell, verdict=Verdict.FAIL, signature="s1-aa", title=title)
+            for cell in cells
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "line"),
+    [
+        (3.2, "389 passed, 87 skipped, 12 failed in 3.20s"),
+        (143.73, "389 passed, 87 skipped, 12 failed in 143.73s (0:02:23)"),
+    ],
+)
+def test_the_summary_speaks_pytests_words(seconds: float, line: str) -> None:
+    counts = {Verdict.FAIL: 12, Verdict.PASS: 389, Verdict.SKIP: 87}
+    assert summary_line(counts, seconds) == line
+
+
+def test_missing_cells_are_in_the_summary() -> None:
+    assert "3 missing" in summary_line({Verdict.PASS: 1, Verdict.MISSING: 3}, 1.0)
+
+
+def test_a_group_stands_once_and_says_how_many_cells_it_leaves_out() -> None:
+    told = as_markdown(_regressed(15, "no kernel"))
+    assert told.count("no kernel") == 1
+    assert told.count("(✅ ⟹ ❌)") == 12
+    assert "and 3 more" in told
+
+
+def test_every_section_is_counted() -> None:
+    assert "15 regressed" in as_text(_regressed(15, "no kernel"))
+    assert "#### 15 regressed" in as_markdown(_regressed(15, "no kernel"))
+
+
+def test_an_incomplete_diff_is_never_good_news() -> None:
+    told = as_text(_regressed(0, "", received=19))
+    assert "⚠️ incomplete" in told
+    assert "19 of 20" in told
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "`code` **bold**",
+        "a | b",
+        "@maintainer",
+        "line\nbreak",
+        "[x](http://y)",
+    ],
+)
+def test_what_a_model_printed_stays_text_in_markdown(hostile: str) -> None:
+    told = escape(hostile)
+    assert "<" not in told
+    assert "\n" not in told
+    assert "@m" not in told
+    for sign in "`*|[":
+        assert told.count(sign) == told.count(f"\\{sign}")

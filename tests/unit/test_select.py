@@ -1,0 +1,95 @@
+"""SELECT: what the words mean, and what is said of words that mean nothing."""
+
+import pytest
+
+from harness.cells import Cell
+from harness.errors import SelectionError
+from runner.core.presets import PRESETS
+from runner.core.runs import CellVerdict, Verdict
+from runner.core.select import check_known, parse
+
+CELLS = [
+    Cell.parse(f"{name}/{shapes}/{backend}")
+    for name in ("llama/LlamaForCausalLM", "bert/BertModel", "deberta_v2/DebertaV2Model")
+    for shapes in ("forward-static", "forward-dynamic")
+    for backend in ("dynamo", "onnx")
+]
+
+
+def _ids(*words: str) -> set[str]:
+    return {cell.id for cell in parse(words).cells(CELLS)}
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["all"], 12),
+        (["llama"], 4),
+        (["LLAMA"], 4),
+        (["*ForCausalLM"], 4),
+        (["BertModel"], 4),
+        (["deberta-v2"], 4),
+        (["llama/*/forward-static"], 2),
+        (["llama/*/*/onnx"], 2),
+        (["llama/LlamaForCausalLM/forward-static/onnx"], 1),
+        (["model:llama", "backend:onnx"], 2),
+        (["model:llama", "model:bert"], 8),
+        (["llama", "bert", "variant:*-dynamic"], 4),
+        (["class:Bert*"], 4),
+        (["llama bert"], 8),
+    ],
+    ids=str,
+)
+def test_words_of_one_key_are_alternatives_and_keys_all_hold(words: list[str], count: int) -> None:
+    assert len(_ids(*words)) == count
+
+
+def test_no_words_mean_the_smoke_preset() -> None:
+    assert parse([]).globs == parse(["smoke"]).globs
+
+
+def test_every_preset_can_be_read() -> None:
+    assert all(parse([name]).globs for name in PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["modle:llama"], "'model'"),
+        (["model:"], "no value"),
+        (["a/b/c/d/e"], "more parts"),
+    ],
+    ids=str,
+)
+def test_what_can_not_be_read_names_the_way_out(words: list[str], hint: str) -> None:
+    with pytest.raises(SelectionError, match=hint):
+        parse(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("lama", "'llama'"),
+        ("backend:onx", "'onnx'"),
+        ("llama/LlamaForCausalML/*", "'LlamaForCausalLM'"),
+        ("llama/*/forward-statik/*", "'forward-static'"),
+    ],
+)
+def test_a_word_that_names_nothing_is_answered_with_the_nearest(word: str, hint: str) -> None:
+    with pytest.raises(SelectionError, match=hint):
+        check_known(parse([word]), CELLS)
+
+
+def test_results_are_selected_by_outcome_kind_and_group() -> None:
+    found = CellVerdict(
+        cell=CELLS[0], verdict=Verdict.FAIL, kind="mismatch", signature="s1-0123456789ab"
+    )
+    assert parse(["outcome:fail", "kind:mis*", "group:s1-*"]).matches(found)
+    assert not parse(["outcome:pass"]).matches(found)
+    assert not parse(["outcome:fail", "model:bert"]).matches(found)
+
+
+def test_a_selection_knows_whether_it_names_a_variant() -> None:
+    assert parse(["llama/*/generate-static"]).names("variant")
+    assert parse(["variant:generate-*"]).names("variant")
+    assert not parse(["llama"]).names("variant")
