@@ -11,7 +11,7 @@ from dashboard.rendering import render
 from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, Stage
-from runner.core.runs import CellVerdict
+from runner.core.runs import CellVerdict, Verdict
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -67,7 +67,8 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
     history = reads.history(engine, cell)
     if not history:
         raise SelectionError(f"no run has the cell {cell.id}; see /runs for what was run")
-    run, found = history[0]
+    known = [item for item in history if item[1].verdict is not Verdict.MISSING]
+    run, found = (known or history)[0]
     if run_ref is not None:
         run = reads.run(engine, run_ref)
         asked = reads.verdict(engine, run.id, cell)

@@ -8,8 +8,9 @@ from fastapi.responses import RedirectResponse
 
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
-from runner.core.diff import Change, GroupChange
-from runner.core.render import TITLES, arrow, headline
+from runner.core.diff import CellChange, Change, GroupChange
+from runner.core.render import TITLES, headline
+from runner.core.runs import Verdict
 from runner.steps.comparing import compare_runs
 from runner.store import reads
 from runner.store.engine import Engine
@@ -29,7 +30,9 @@ class ChangedCell:
     """A cell that changed, ready to show."""
 
     id: str
-    arrow: str
+    #: None where the run did not mean to run it
+    before: Verdict | None
+    after: Verdict | None
     reason: str | None
 
 
@@ -71,7 +74,8 @@ def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
         baseline=row(found.baseline),
         head=row(found.head),
         complete=found.complete,
-        headline=headline(found),
+        # Without its sign: a page has colours and words for that.
+        headline=headline(found).partition(" ")[2],
         losses=found.losses,
         stack=found.stack_changes,
         sections=tuple(
@@ -87,10 +91,17 @@ def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
 
 
 def _group(group: GroupChange) -> ChangedGroup:
-    cells = (
-        ChangedCell(id=item.cell.id, arrow=arrow(item), reason=item.reason) for item in group.cells
+    cells = tuple(map(_cell, group.cells))
+    return ChangedGroup(signature=group.signature, title=group.title, cells=cells)
+
+
+def _cell(item: CellChange) -> ChangedCell:
+    return ChangedCell(
+        id=item.cell.id,
+        before=item.before.verdict if item.before else None,
+        after=item.after.verdict if item.after else None,
+        reason=item.reason,
     )
-    return ChangedGroup(signature=group.signature, title=group.title, cells=tuple(cells))
 
 
 def routes(engine: Engine) -> APIRouter:

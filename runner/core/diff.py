@@ -126,8 +126,10 @@ def reason(change: Change, before: CellVerdict | None, after: CellVerdict | None
     """Why a change can't be told apart further, or how it failed differently."""
     if change is Change.UNKNOWN:
         sides = (("baseline", before), ("head", after))
-        said = [f"{name}: {_unsaid(found)}" for name, found in sides if found and _unsaid(found)]
-        return "; ".join(said)
+        said = {name: why for name, found in sides if found and (why := _unsaid(found))}
+        if len(said) == 2 and len({*said.values()}) == 1:
+            said = {"both sides": said["head"]}
+        return "; ".join(f"{name}: {why}" for name, why in said.items())
     moved = _moved(before, after)
     if change in (Change.REGRESSED, Change.FAILS_DIFFERENTLY) and moved and before and after:
         return f"stops at {after.stage} instead of {before.stage}"

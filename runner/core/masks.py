@@ -10,8 +10,12 @@ MASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("<uuid>", re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)),
     ("<addr>", re.compile(r"\b0x[0-9a-f]{6,}\b", re.IGNORECASE)),
     ("<path>", re.compile(r"(?<![\w<])(?:/[\w.+@-]+){2,}(?::\d+)?")),
-    ("<shape>", re.compile(r"(?:torch\.Size\()?[\[(]\s*[su]?\d+(?:\s*,\s*[su]?\d+)*,?\s*[\])]\)?")),
+    (
+        "<shape>",
+        re.compile(r"(?<!\w)(?:torch\.Size\()?[\[(]\s*[su]?\d+(?:\s*,\s*[su]?\d+)*,?\s*[\])]\)?"),
+    ),
     ("<shape>", re.compile(r"\{\d+(?:,\d+)*\}")),
+    ("<shape>", re.compile(r"\b\d+(?:x\d+)+\b")),
     ("<sym>", re.compile(r"\b(?:zuf|[usi])\d+\b")),
     ("<float>", re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[+-]?\d+)?\b|(?<![\w.])-?\d+e[+-]?\d+\b")),
     ("<int>", re.compile(r"(?<![\w<])-?\d+(?![\w>])")),

@@ -50,5 +50,5 @@ def ids(connection: Connection, table: Table, column: str, values: Sequence[str]
     found: dict[str, int] = {}
     for part in chunks(list(dict.fromkeys(values))):
         named = select(table.c[column], table.c.id).where(table.c[column].in_(part))
-        found |= dict(connection.execute(named).tuples().all())
+        found |= dict(connection.execute(named).all())
     return found

@@ -37,6 +37,7 @@ def open_store(url: str) -> Engine:
     try:
         engine.connect().close()
     except OperationalError as error:
+        engine.dispose()
         raise StoreError(f"can't open the database: {error.orig}") from None
     return engine
 
@@ -62,17 +63,24 @@ def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401  (the drive
 def ensure(url: str) -> Engine:
     """An engine whose schema is this version's; an empty database gets it now."""
     engine = open_store(url)
-    if not inspect(engine).get_table_names():
-        _upgrade(engine)
-    require_current(engine)
+    try:
+        if not inspect(engine).get_table_names():
+            _upgrade(engine)
+        require_current(engine)
+    except StoreError:
+        engine.dispose()
+        raise
     return engine
 
 
 def upgrade(url: str) -> None:
     """Create the schema, or bring it to this version's."""
     engine = open_store(url)
-    _require_not_ahead(engine)
-    _upgrade(engine)
+    try:
+        _require_not_ahead(engine)
+        _upgrade(engine)
+    finally:
+        engine.dispose()
 
 
 def _upgrade(engine: Engine) -> None:

@@ -197,7 +197,7 @@ def durations(engine: Engine) -> dict[str, float]:
             .where(verdicts_.c.run_id.in_(recent), verdicts_.c.duration_s.is_not(None))
             .order_by(verdicts_.c.run_id)
         )
-        return dict(connection.execute(asked).tuples().all())
+        return dict(connection.execute(asked).all())
 
 
 # ── attempts ────────────────────────────────────────────────────────────────────────────────────
@@ -340,7 +340,7 @@ def group_runs(engine: Engine, signature: str, *, limit: int = 30) -> list[tuple
         .limit(limit)
     )
     with engine.connect() as connection:
-        counts: dict[int, int] = dict(connection.execute(asked).tuples().all())
+        counts: dict[int, int] = dict(connection.execute(asked).all())
         found = _runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
     return [(item, counts[item.id]) for item in sorted(found, key=lambda item: -item.id)]
 
