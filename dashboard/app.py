@@ -7,13 +7,14 @@ content security policy allows no script and no style but the project's own.
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from dashboard.pages import cells, diffs, groups, overview, runs
 from dashboard.rendering import STATIC, render
-from harness.errors import MatrixError
+from harness.errors import SelectionError
 from runner.store.engine import Engine
 
 _HEADERS = {
@@ -33,7 +34,8 @@ def create_app(engine: Engine) -> FastAPI:
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
-    app.add_exception_handler(MatrixError, _not_found)
+    app.add_exception_handler(SelectionError, _not_found)
+    app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _refused)
     app.middleware("http")(_with_headers)
     return app
@@ -52,6 +54,10 @@ async def _with_headers(
 def _not_found(request: Request, error: Exception) -> Response:
     """Nothing of that name: the message says what there is."""
     return _error(request, 404, str(error))
+
+
+def _unreadable(request: Request, _error_: Exception) -> Response:
+    return _error(request, 400, "The address can't be read; see /runs for the runs there are.")
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -145,7 +145,7 @@ class Result:
     def from_line(cls, line: str) -> Self:
         """Read a line that `to_line` wrote; `RecordError` says what is wrong with any other."""
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_constant=_no_number)
         except ValueError as error:
             raise RecordError(f"not JSON ({error})") from None
         if not isinstance(record, dict) or "schema" not in record:
@@ -156,6 +156,10 @@ class Result:
             return cls(**_fields(record))
         except (KeyError, TypeError, ValueError, AttributeError, MatrixError) as error:
             raise RecordError(f"damaged result ({type(error).__name__}: {error})") from None
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON number")
 
 
 def _known(cls: type, record: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """`make bench`: what isolation costs. The same cells, interleaved, three ways:
 
 - *bare*: one warm process that calls the exporters in a loop and runs what they made;
-- *harness -n 1* and *-n 2*: pytest-xdist, the zygote, a forked child per cell, verification, records.
+- *harness -n 1*, *-n 2*: pytest-xdist, the zygote, a forked child per cell, verification, records.
 
-Wall time is that of the cells alone, from the first one's start to the last one's result. CPU time of
-the harness includes everything after its start-up; start-up (pytest, imports, the zygote's warm-up) is
-measured by a shard of one cell and reported apart. Ratios are of medians over the repeats.
+Wall time is that of the cells alone, from the first one's start to the last one's result. CPU time
+of the harness includes everything after its start-up; start-up (pytest, imports, the zygote's
+warm-up) is measured by a shard of cheap cells and reported apart. Ratios are of medians.
 """
 
 import argparse
@@ -150,9 +150,9 @@ def _table(passes: dict[str, list[Cost]], start_up: float) -> None:
         f"{start_up:.1f} s CPU, not included below"
     )
     print(f"{'':14} {'wall s':>8} {'ratio':>6} {'CPU s':>8} {'ratio':>6}   wall of each repeat")
-    for name in passes:
+    for name, found in passes.items():
         cost = middle(name)
-        each = " ".join(f"{found.wall:.1f}" for found in passes[name])
+        each = " ".join(f"{one.wall:.1f}" for one in found)
         print(
             f"{name:14} {cost.wall:8.1f} {cost.wall / base.wall:6.2f} "
             f"{cost.cpu:8.1f} {cost.cpu / base.cpu:6.2f}   {each}"

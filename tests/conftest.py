@@ -138,3 +138,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     yield matrix
     for pid in matrix.alive():
         os.kill(pid, signal.SIGKILL)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="accept what golden files would become")

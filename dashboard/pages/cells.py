@@ -87,11 +87,7 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
         trace=tuple(trace_lines(told.traceback or "")) if told else (),
         recipe=json.dumps(dict(told.recipe), indent=1, default=str) if told else "{}",
         history=tuple(Past(run=row(past), found=item) for past, item in history),
-        siblings=tuple(
-            item
-            for item in reads.verdicts(engine, run.id)
-            if (item.cell.model_type, item.cell.model_class) == (cell.model_type, cell.model_class)
-        ),
+        siblings=tuple(reads.siblings(engine, run.id, cell)),
     )
 
 
@@ -121,25 +117,14 @@ def trace_lines(text: str) -> list[TraceLine]:
 
 def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
-    address = "/cells/{model_type}/{model_class}/{variant}/{backend}"
 
-    @router.get(address + ".json")
-    def cell_json(  # noqa: PLR0913  (the parts of a cell id)
-        model_type: str, model_class: str, variant: str, backend: str, run: str | None = None
-    ) -> CellPage:
-        cell = Cell.parse(f"{model_type}/{model_class}/{variant}/{backend}")
-        return cell_page(engine, cell, run)
+    @router.get("/cells/{cell_id:path}.json")
+    def cell_json(cell_id: str, run: str | None = None) -> CellPage:
+        return cell_page(engine, Cell.parse(cell_id), run)
 
-    @router.get(address, include_in_schema=False)
-    def cell_html(  # noqa: PLR0913  (the parts of a cell id)
-        request: Request,
-        model_type: str,
-        model_class: str,
-        variant: str,
-        backend: str,
-        run: str | None = None,
-    ) -> Response:
-        page = cell_json(model_type, model_class, variant, backend, run)
+    @router.get("/cells/{cell_id:path}", include_in_schema=False)
+    def cell_html(request: Request, cell_id: str, run: str | None = None) -> Response:
+        page = cell_json(cell_id, run)
         return render(request, "cell.html", page, title=page.id)
 
     return router

@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse
 
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
-from runner.core.diff import CellChange, Change, GroupChange
+from runner.core.change import Change
+from runner.core.diff import CellChange, GroupChange
 from runner.core.render import TITLES, headline
 from runner.core.runs import Verdict
 from runner.steps.comparing import compare_runs

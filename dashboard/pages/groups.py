@@ -19,11 +19,14 @@ from runner.store.engine import Engine
 class GroupsPage:
     """The failure groups of a run, the largest first."""
 
-    run: RunRow
+    #: None while the database has no run
+    run: RunRow | None
     groups: tuple[FailureGroup, ...]
 
 
 def groups_page(engine: Engine, ref: str) -> GroupsPage:
+    if not reads.runs(engine, limit=1):
+        return GroupsPage(run=None, groups=())
     run = reads.run(engine, ref)
     return GroupsPage(run=row(run), groups=tuple(reads.groups(engine, run.id)))
 

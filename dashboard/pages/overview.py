@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from dashboard.matrix import Matrix, by_type
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
-from runner.core.diff import Change, diff
+from runner.core.change import Change
+from runner.core.diff import diff
 from runner.core.runs import FailureGroup, Run
 from runner.store import reads
 from runner.store.engine import Engine

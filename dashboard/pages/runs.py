@@ -1,10 +1,12 @@
 """`/runs` and `/runs/{ref}`: which runs there are, and what came of one."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from dashboard.matrix import Matrix, by_class, by_type
 from dashboard.rendering import render
@@ -19,6 +21,9 @@ from runner.store.engine import Engine
 _RUNS_A_PAGE = 50
 _CLASSES_SHOWN = 80
 _TOP = 8
+
+#: a run's number, as far as any database counts
+Before = Annotated[int | None, Query(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,7 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         query_error=problem,
         matrix=by_class(found) if classes else by_type(found),
         classes=classes,
-        groups=tuple(reads.groups(engine, run.id)),
+        groups=_groups(reads.groups(engine, run.id), found),
         errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
         slowest=_top(found, "duration_s"),
         largest_plans=_top(found, "planned_bytes"),
@@ -128,6 +133,15 @@ def _matching(found: Sequence[CellVerdict], query: str) -> tuple[Sequence[CellVe
     return [item for item in found if selection.matches(item)], None
 
 
+def _groups(
+    groups: Sequence[FailureGroup], found: Sequence[CellVerdict]
+) -> tuple[FailureGroup, ...]:
+    """The groups of these cells alone, the largest first."""
+    counts = Counter(item.signature for item in found)
+    shown = [replace(group, cells=counts[group.signature]) for group in groups]
+    return tuple(sorted((group for group in shown if group.cells), key=lambda group: -group.cells))
+
+
 def _top(found: Sequence[CellVerdict], field: str) -> tuple[CellVerdict, ...]:
     known = [item for item in found if getattr(item, field)]
     return tuple(sorted(known, key=lambda item: -float(getattr(item, field)))[:_TOP])
@@ -137,11 +151,11 @@ def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
     @router.get("/runs.json")
-    def runs_json(before: int | None = None) -> RunsPage:
+    def runs_json(before: Before = None) -> RunsPage:
         return runs_page(engine, before)
 
     @router.get("/runs", include_in_schema=False)
-    def runs_html(request: Request, before: int | None = None) -> Response:
+    def runs_html(request: Request, before: Before = None) -> Response:
         return render(request, "runs.html", runs_page(engine, before), title="Runs")
 
     @router.get("/runs/{ref}.json")

@@ -10,7 +10,8 @@ import typer
 
 from harness.errors import MatrixError
 from runner.cli import database, running, serving, telling
-from runner.cli.console import err, plain
+from runner.cli.console import err
+from runner.core.plain import plain
 
 app = typer.Typer(
     name="export-matrix",

@@ -1,7 +1,6 @@
 """What every command prints with: a console, untrusted text made plain, progress on long work."""
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,7 +23,6 @@ from harness.results import Outcome, Result
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PLAIN_EVERY_S = 10.0
 
 #: outcome -> colour; the letter and the word stand beside it
@@ -39,11 +37,6 @@ COLOURS = {
     "flaky": "cyan",
     "missing": "bright_black",
 }
-
-
-def plain(text: str) -> str:
-    """Text of a model or an exporter, without what would steer a terminal."""
-    return _CONTROL.sub("", text)
 
 
 def as_json(value: object) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import SelectionError
-from runner.cli.console import as_json, err, listed, out, plain, progress
+from runner.cli.console import as_json, err, listed, out, progress
 from runner.cli.options import (
     DEFAULT_ZOO,
     INSTALLED,
@@ -23,6 +23,7 @@ from runner.cli.options import (
     ZooName,
 )
 from runner.core.label import label
+from runner.core.plain import plain
 from runner.core.render import summary_line
 from runner.core.runs import Run
 from runner.revisions import resolve

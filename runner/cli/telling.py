@@ -10,10 +10,11 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import MatrixError, SelectionError
-from runner.cli.console import as_json, err, listed, out, plain
+from runner.cli.console import as_json, err, listed, out
 from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, RevisionName, ZooName
-from runner.core.diff import Change
+from runner.core.change import Change
 from runner.core.label import label_text
+from runner.core.plain import plain
 from runner.core.render import as_markdown, as_text
 from runner.revisions import resolve
 from runner.settings import settings

@@ -27,6 +27,8 @@ class Rule:
     owner: str
     suspect: bool = False
     match: str | None = None
+    frames: str | None = None
+    innermost: str | None = None
     outcome: tuple[str, ...] = ()
     stage: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
@@ -86,12 +88,24 @@ def _holds(rule: Rule, evidence: Evidence) -> dict[str, str] | None:
     )
     if any(wanted and value not in wanted for wanted, value in conditions):
         return None
+    if not _came_through(rule, evidence):
+        return None
     if rule.match is None:
         return {}
-    found = re.search(rule.match, evidence.text)
+    found = re.search(rule.match, evidence.message())
     if found is None:
         return None
     return {name.rstrip("2"): text for name, text in found.groupdict().items() if text}
+
+
+def _came_through(rule: Rule, evidence: Evidence) -> bool:
+    """Whether the failure came through the code that the rule names."""
+    if rule.frames is None and rule.innermost is None:
+        return True
+    paths = [frame.path for frame in evidence.frames()]
+    through = rule.frames is None or any(re.search(rule.frames, path) for path in paths)
+    ended = rule.innermost is None or bool(paths and re.search(rule.innermost, paths[-1]))
+    return through and ended
 
 
 @cache

@@ -49,6 +49,10 @@ class Evidence:
     #: largest difference among the outputs that are not equal
     worst_difference: float | None = None
 
+    def message(self) -> str:
+        """The text without its frames: what was said, not the code it came through."""
+        return _FRAME.sub("", self.text)
+
     def exceptions(self) -> list[tuple[str, str]]:
         """(type without its module, first line of the message), the first cause first."""
         return [
@@ -113,7 +117,7 @@ def _blocks(text: str) -> Iterator[str]:
     """One block per failure: pytest's sections, else each traceback with its causes."""
     sections = _PYTEST_SECTION.split(text)
     if len(sections) > 1:
-        yield from (re.sub(r"^E   ", "", part, flags=re.MULTILINE) for part in sections[1:])
+        yield from (re.sub(r"^E\s+", "", part, flags=re.MULTILINE) for part in sections[1:])
         return
     block = ""
     for part in re.split(f"(?={re.escape(_HEAD)})", text):

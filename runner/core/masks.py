@@ -6,16 +6,20 @@ too, because modeling files are generated copies of each other.
 
 import re
 
+from runner.core.plain import plain
+
 MASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("<uuid>", re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)),
     ("<addr>", re.compile(r"\b0x[0-9a-f]{6,}\b", re.IGNORECASE)),
     ("<path>", re.compile(r"(?<![\w<])(?:/[\w.+@-]+){2,}(?::\d+)?")),
     (
         "<shape>",
-        re.compile(r"(?<!\w)(?:torch\.Size\()?[\[(]\s*[su]?\d+(?:\s*,\s*[su]?\d+)*,?\s*[\])]\)?"),
+        re.compile(
+            r"(?<![\w)])(?:torch\.Size\()?[\[(]\s*[su]?\d+(?:\s*,\s*[su]?\d+)*,?\s*[\])]\)?"
+        ),
     ),
     ("<shape>", re.compile(r"\{\d+(?:,\d+)*\}")),
-    ("<shape>", re.compile(r"\b\d+(?:x\d+)+\b")),
+    ("<shape>", re.compile(r"\b[1-9]\d*(?:x\d+)+\b")),
     ("<sym>", re.compile(r"\b(?:zuf|[usi])\d+\b")),
     ("<float>", re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[+-]?\d+)?\b|(?<![\w.])-?\d+e[+-]?\d+\b")),
     ("<int>", re.compile(r"(?<![\w<])-?\d+(?![\w>])")),
@@ -27,6 +31,7 @@ _MODEL_PATH = re.compile(r"models/(?P<type>\w+)/")
 
 def mask(text: str, *, model: str | None = None) -> str:
     """The text with everything masked that varies between occurrences."""
+    text = plain(text)
     for word, pattern in MASKS:
         text = pattern.sub(word, text)
     return text if model is None else mask_model(text, model)

@@ -8,7 +8,9 @@ no line is cut. Whatever a model or an exporter printed is escaped.
 import re
 from collections.abc import Iterator, Mapping
 
-from runner.core.diff import CellChange, Change, Diff, GroupChange
+from runner.core.change import Change
+from runner.core.diff import CellChange, Diff, GroupChange
+from runner.core.plain import plain
 from runner.core.runs import CellVerdict, Verdict
 
 _SIGNS = {
@@ -72,6 +74,8 @@ def headline(diff: Diff) -> str:
     """What the diff comes to, in one line; incomplete is never good news."""
     if diff.losses:
         return f"❌ {diff.losses} exports lost"
+    if diff.doubts:
+        return f"⚠️ {diff.doubts} exports in doubt (timeout, oom, crash or flaky)"
     if not diff.complete:
         return "⚠️ incomplete: no loss among the results that are there"
     return "✅ no export lost"
@@ -125,7 +129,8 @@ def _markdown(diff: Diff) -> Iterator[str]:
         for group in _of(diff, change):
             yield f"- **{escape(group.title or 'no failure group')}** {_code(group.signature)}"
             for item in group.cells[:_CELLS_PER_GROUP]:
-                yield f"    - {_code(item.cell.id)} ({arrow(item)}){escape(_because(item))}"
+                why = escape(item.reason or "")
+                yield f"    - {_code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
             yield from _more(group, "    - ")
 
 
@@ -145,7 +150,7 @@ def _because(item: CellChange) -> str:
 
 def _line(text: str) -> str:
     """Untrusted text on one line."""
-    return " ".join(text.split())
+    return " ".join(plain(text).split())
 
 
 def _code(text: str | None) -> str:
@@ -154,6 +159,6 @@ def _code(text: str | None) -> str:
 
 def escape(text: str) -> str:
     """Untrusted text as plain Markdown text: no HTML, no links, no mentions, one line."""
-    plain = _line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", plain)
-    return plain.replace("@", "@&#8203;")
+    shown = _line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", shown)
+    return shown.replace("@", "@&#8203;").replace("://", ":&#8203;//")

@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 
 from harness.cells import Cell
 from harness.errors import SelectionError, nearest
+from harness.results import Stage
 from runner.core.presets import PRESETS
-from runner.core.runs import CellVerdict
+from runner.core.runs import CellVerdict, Verdict
 
 _BARE = ""
 
@@ -32,6 +33,8 @@ VERDICT_KEYS: Mapping[str, Callable[[CellVerdict], tuple[str, ...]]] = {
     "kind": lambda found: (found.kind or "",),
     "group": lambda found: (found.signature or "",),
 }
+#: keys whose values are words of the glossary
+VALUES = {"outcome": [word.value for word in Verdict], "stage": [word.value for word in Stage]}
 KEYS = [key for key in (*CELL_KEYS, *VERDICT_KEYS) if key]
 
 
@@ -41,6 +44,8 @@ class Selection:
 
     text: str
     globs: Mapping[str, tuple[str, ...]]
+    #: what was typed as such, and not by way of a preset: that must name something
+    typed: Mapping[str, tuple[str, ...]]
 
     def names(self, key: str) -> bool:
         """Whether the selection says anything about that key, also inside a cell glob."""
@@ -73,15 +78,18 @@ class Selection:
 def parse(words: Sequence[str]) -> Selection:
     """Read a SELECT; no words mean the preset `smoke`. `SelectionError` names an unknown key."""
     spelled = [part for word in words for part in word.split()] or ["smoke"]
+    typed = _globs(part for part in spelled if part.lower() not in PRESETS)
+    presets = (atom for part in spelled for atom in PRESETS.get(part.lower(), ()))
+    globs = _globs([*(part for part in spelled if part.lower() not in PRESETS), *presets])
+    return Selection(" ".join(spelled), globs, typed)
+
+
+def _globs(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
     globs: dict[str, tuple[str, ...]] = {}
-    for word in (atom for part in spelled for atom in PRESETS.get(part, (part,))):
+    for word in words:
         key, glob = _atom(word)
         globs[key] = (*globs.get(key, ()), glob)
-    return Selection(" ".join(spelled), {key: _unless_all(values) for key, values in globs.items()})
-
-
-def _unless_all(globs: tuple[str, ...]) -> tuple[str, ...]:
-    return ("*",) if "*" in globs else globs
+    return globs
 
 
 def _atom(word: str) -> tuple[str, str]:
@@ -95,6 +103,9 @@ def _atom(word: str) -> tuple[str, str]:
         )
     if not value:
         raise SelectionError(f"{word!r} has no value, such as {key}:*")
+    values = VALUES.get(key.lower())
+    if values and not _any_matches(values, [_plain(value)]):
+        raise SelectionError(f"{word!r} names nothing{nearest(value, values)}")
     return key.lower(), _plain(value)
 
 
@@ -123,7 +134,7 @@ def check_known(selection: Selection, cells: Iterable[Cell]) -> None:
     """`SelectionError` if some glob without a wildcard, or some part of an id, names nothing."""
     cells = list(cells)
     for key, values in CELL_KEYS.items():
-        for glob in selection.globs.get(key, ()):
+        for glob in selection.typed.get(key, ()):
             if not any(_any_matches(values(cell), [glob]) for cell in cells):
                 known = {_plain(value): value for cell in cells for value in values(cell)}
                 raise SelectionError(_unknown(key, glob, known))

@@ -4,7 +4,8 @@
 
 `where` is the innermost frame of the first family that the traceback passes: the model's code, then
 Transformers, then torch.onnx, torch.export, ExecuTorch, onnxscript, ONNX Runtime; function and
-source line, never the line number, which moves. For what runs after the export (load, infer,
+source line, never the line number, which moves; outside model code the masked message beside it,
+for one line of a library raises many things. For what runs after the export (load, infer,
 compare, resize) and for what has no frames, the masked message takes its place. Models' names are
 masked in both, so that forty copies of one attention fall into one group.
 
@@ -45,7 +46,7 @@ class Signature:
 
 def sign(evidence: Evidence, found: Classification, *, model: str | None = None) -> Signature:
     """The signature of a failure of that kind; `model` is the cell's model type."""
-    frame = None if evidence.stage in _AFTER_EXPORT else deepest(evidence.frames())
+    frame = None if _placeless(evidence) else deepest(evidence.frames())
     title = _title(evidence, found, model)
     parts = (
         f"v{VERSION}",
@@ -53,10 +54,15 @@ def sign(evidence: Evidence, found: Classification, *, model: str | None = None)
         found.kind,
         ",".join(kind for kind, _ in evidence.exceptions()),
         mask(found.captures.get("op") or found.captures.get("guard") or "", model=model),
-        title if frame is None else place(frame),
+        _where(frame, title),
     )
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     return Signature(f"s{VERSION}-{digest}", title)
+
+
+def _placeless(evidence: Evidence) -> bool:
+    """Whether the frames say nothing: of a runtime, or of the moment at which a limit struck."""
+    return evidence.stage in _AFTER_EXPORT or evidence.outcome in (Outcome.TIMEOUT, Outcome.OOM)
 
 
 def deepest(frames: list[Frame]) -> Frame | None:
@@ -66,6 +72,13 @@ def deepest(frames: list[Frame]) -> Frame | None:
         if inside:
             return inside[-1]
     return None
+
+
+def _where(frame: Frame | None, title: str) -> str:
+    """A line of model code says enough; a line of a library says what was said there as well."""
+    if frame is None:
+        return title
+    return place(frame) if model_of(frame.path) else f"{place(frame)}\n{title}"
 
 
 def place(frame: Frame) -> str:
@@ -79,11 +92,14 @@ def place(frame: Frame) -> str:
 def _title(evidence: Evidence, found: Classification, model: str | None) -> str:
     """One readable line: what a group is called."""
     if evidence.outcome in _DEATHS:
-        ended = evidence.signal or found.kind
+        ended = evidence.signal if evidence.outcome is Outcome.CRASH else None
+        ended = ended or found.kind
         return f"{ended} at {evidence.stage or 'start'}"
-    if found.kind == "mismatch" and evidence.worst_difference:
-        size = math.floor(math.log10(evidence.worst_difference))
+    if found.kind == "mismatch" and (evidence.worst_difference or 0) > 0:
+        size = math.floor(math.log10(evidence.worst_difference or 1))
         return mask(_output(evidence.reason), model=model) + f" by about 1e{size:+d}"
+    if "op" in found.captures:
+        return mask(f"{found.kind}: {found.captures['op']}", model=model)
     exceptions = evidence.exceptions()
     said = evidence.reason
     if exceptions and evidence.stage not in _AFTER_EXPORT:

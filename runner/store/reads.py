@@ -46,7 +46,7 @@ def run(engine: Engine, ref: str) -> Run:
     asked = [newest.where(runs_.c.uid == ref), newest.where(runs_.c.revision == ref)]
     if ref == "latest":
         asked = [newest]
-    elif ref.isdecimal() and len(ref) < 10:
+    elif ref.isascii() and ref.isdecimal() and len(ref) < 10:
         asked = [newest.where(runs_.c.id == int(ref))]
     with engine.connect() as connection:
         for question in asked:
@@ -141,6 +141,12 @@ def verdict(engine: Engine, run_id: int, cell: Cell) -> CellVerdict | None:
     """One cell of a run; None if the run never meant to run it."""
     asked = _VERDICTS.where(verdicts_.c.run_id == run_id, cells_.c.cell == cell.id)
     return next(iter(_verdicts(engine, asked)), None)
+
+
+def siblings(engine: Engine, run_id: int, cell: Cell) -> list[CellVerdict]:
+    """The cells of the same model class in a run."""
+    same = cells_.c.cell.startswith(f"{cell.model_type}/{cell.model_class}/", autoescape=True)
+    return _verdicts(engine, _VERDICTS.where(verdicts_.c.run_id == run_id, same))
 
 
 def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerdict]:

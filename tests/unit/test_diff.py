@@ -6,7 +6,8 @@ import pytest
 
 from harness.cells import Cell
 from harness.results import Stage
-from runner.core.diff import Change, compare, diff
+from runner.core.change import Change, compare
+from runner.core.diff import diff
 from runner.core.runs import CellVerdict, Run, Verdict
 
 CELL = Cell.parse("llama/LlamaModel/forward-static/onnx")

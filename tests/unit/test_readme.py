@@ -10,7 +10,7 @@ import typer
 from harness.cells import Variant
 from harness.results import Outcome, Stage
 from runner.cli import app
-from runner.core.diff import Change
+from runner.core.change import Change
 from runner.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -51,12 +51,12 @@ def test_every_command_is_shown_and_has_help() -> None:
         assert f"export-matrix {name}" in README, name
 
 
-def test_the_module_map_names_every_module() -> None:
-    modules = [
-        path.relative_to(ROOT).as_posix()
+def test_the_module_map_names_every_module_and_package() -> None:
+    entries = [
+        path.relative_to(ROOT).as_posix() + ("/" if path.is_dir() else "")
         for package in ("harness", "runner", "dashboard")
-        for path in sorted((ROOT / package).rglob("*.py"))
-        if path.name not in ("__init__.py", "__main__.py")
+        for path in sorted((ROOT / package).iterdir())
+        if (path.suffix == ".py" and path.name != "__init__.py") or (path / "__init__.py").exists()
     ]
-    named = "\n".join(re.findall(r"^\| `(\S+)` \|", README, re.MULTILINE))
-    assert [module for module in modules if module not in named] == []
+    named = re.findall(r"^\| `(\S+)` \|", README, re.MULTILINE)
+    assert [entry for entry in entries if entry not in named] == []

@@ -88,3 +88,15 @@ def test_what_a_model_printed_stays_text_in_markdown(hostile: str) -> None:
     assert "@m" not in told
     for sign in "`*|[":
         assert told.count(sign) == told.count(f"\\{sign}")
+
+
+def test_terminal_sequences_of_a_title_are_taken_out() -> None:
+    assert "\x1b" not in as_text(_regressed(1, "\x1b[31mred\x1b[0m"))
+    assert "red" in as_text(_regressed(1, "\x1b[31mred\x1b[0m"))
+
+
+def test_an_export_that_now_dies_is_in_doubt_and_not_good_news() -> None:
+    cell = Cell.parse("m/M/forward-static/onnx")
+    before = [CellVerdict(cell=cell, verdict=Verdict.PASS)]
+    after = [CellVerdict(cell=cell, verdict=Verdict.CRASH)]
+    assert "1 exports in doubt" in as_text(diff(_run(1, 20), _run(2, 20), before, after))

@@ -52,6 +52,7 @@ def test_a_field_that_a_newer_writer_added_is_passed_over() -> None:
         ('{"schema": 1, "cell": "a/b/c/d", "outcome": "pass"}', "variant"),
         ('{"schema": 1, "cell": "a/B/forward-static/onnx", "outcome": "fine"}', "fine"),
         ("[]", "no schema number"),
+        ('{"schema": 1, "peak_rss_bytes": Infinity}', "not JSON"),
     ],
 )
 def test_any_other_line_is_refused_with_what_is_wrong(line: str, says: str) -> None:
@@ -63,5 +64,6 @@ def test_the_line_has_the_fields_that_scripts_rely_on() -> None:
     record = json.loads(WHOLE.to_line())
     assert set(record) >= {
         "schema", "run", "cell", "attempt", "outcome", "stage", "kind", "signature", "title",
-        "components", "durations_s", "peak_rss_bytes", "revision", "stack", "carried_from", "traceback",
+        "components", "durations_s", "peak_rss_bytes", "revision", "stack", "carried_from",
+        "traceback",
     }  # fmt: skip

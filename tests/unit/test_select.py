@@ -93,3 +93,13 @@ def test_a_selection_knows_whether_it_names_a_variant() -> None:
     assert parse(["llama/*/generate-static"]).names("variant")
     assert parse(["variant:generate-*"]).names("variant")
     assert not parse(["llama"]).names("variant")
+
+
+@pytest.mark.parametrize(("word", "hint"), [("outcome:fial", "'fail'"), ("stage:lowr", "'lower'")])
+def test_an_unknown_outcome_or_stage_is_answered_with_the_nearest(word: str, hint: str) -> None:
+    with pytest.raises(SelectionError, match=hint):
+        parse([word])
+
+
+def test_a_preset_may_name_classes_that_a_revision_does_not_have() -> None:
+    check_known(parse(["Smoke"]), CELLS)
