@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -156,6 +157,8 @@ def _planned(
 def _execute(
     engine: Engine, plan: running.Plan, limits: running.Limits, *, quiet_json: bool
 ) -> None:
+    # A service manager's stop is an interrupt like a reader's Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with progress(len(plan.share), quiet=quiet_json) as tell:
             done = running.execute(engine, plan, limits, on_result=tell)

@@ -4,7 +4,6 @@ The results file is the only thing that comes back. It is followed while pytest 
 caller sees each result as it arrives; what was written stays, whatever happens to pytest or to us.
 """
 
-import signal
 import subprocess
 import sys
 import time
@@ -65,7 +64,7 @@ def command(shard: Shard) -> list[str]:
     given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
     xdist = ["-n", str(shard.workers), "--dist", "worksteal"]
     xdist += ["--max-worker-restart", str(len(shard.cells))]
-    ours = ["-p", "runner.execute.labels", "-p", "no:cacheprovider"]
+    ours = ["-p", "runner.execute.inside", "-p", "no:cacheprovider"]
     place = ["-c", str(shard.folder / "pytest.ini"), "--rootdir", str(shard.folder)]
     file = str(shard.folder / f"{shard.name}.cells")
     return [sys.executable, "-m", "pytest", file, *ours, *place, *xdist, *given, "--tb=short", "-q"]
@@ -74,7 +73,7 @@ def command(shard: Shard) -> list[str]:
 def run_shard(shard: Shard) -> Iterator[Result]:
     """Run the shard, yielding each result as it is written.
 
-    An interrupt stops pytest in an orderly way and is raised again; results so far are in the file.
+    An interrupt stops pytest and is raised again; results so far are in the file.
     """
     shard.folder.mkdir(parents=True, exist_ok=True)
     (shard.folder / "pytest.ini").write_text(_INI)
@@ -110,10 +109,10 @@ def _follow(process: subprocess.Popen[bytes], results: TextIO) -> Iterator[Resul
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End pytest if it still runs: an interrupt first, so that it ends its own processes."""
+    """End pytest if it still runs; the zygote and its children end with it."""
     if process.poll() is not None:
         return
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     try:
         process.wait(_GRACE_S)
     except subprocess.TimeoutExpired:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import wait_for
+
 Completed = subprocess.CompletedProcess[str]
 Cli = Callable[..., Completed]
 
@@ -63,23 +65,60 @@ def test_a_run_ends_with_its_summary_and_the_line_that_opens_the_dashboard(cli: 
     assert "/runs/1" in done.stdout
 
 
-def test_an_interrupted_run_keeps_its_results_and_can_be_resumed(cli: Cli, tmp_path: Path) -> None:
-    words = _selected("toy/Passes", "toy/Sleeps", "toy/DriftsNumerically")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "runner.cli", "run", *words, *TOY, "-n", "1"],
-        cwd=tmp_path,
+INTERRUPTED = _selected("toy/Passes", "toy/Sleeps", "toy/DriftsNumerically")
+
+
+def _start(folder: Path) -> subprocess.Popen[str]:
+    """A run of which a cell will not end by itself."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "runner.cli", "run", *INTERRUPTED, *TOY, "-n", "1"],
+        cwd=folder,
         env=_variables(),
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def _resumed(cli: Cli) -> dict[str, int]:
+    done = cli("run", "--resume", "latest", "--json", "--time-limit", "3")
+    record: dict[str, int] = json.loads(done.stdout)
+    return record
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_results_and_can_be_resumed(
+    cli: Cli, tmp_path: Path, ending: signal.Signals
+) -> None:
+    running = _start(tmp_path)
     _wait_for_result(tmp_path)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(ending)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 1
     assert "export-matrix run --resume" in told
-    resumed = cli("run", "--resume", "latest", "--json", "--time-limit", "5")
-    record = json.loads(resumed.stdout)
+    record = _resumed(cli)
     assert record["received"] == record["expected"] == 6
+
+
+def test_a_killed_run_leaves_no_process_and_can_be_resumed(cli: Cli, tmp_path: Path) -> None:
+    running = _start(tmp_path)
+    _wait_for_result(tmp_path)
+    running.kill()
+    running.communicate(timeout=60)
+    assert wait_for(lambda: not _processes(tmp_path))
+    record = _resumed(cli)
+    assert record["received"] == record["expected"] == 6
+
+
+def _processes(folder: Path) -> list[str]:
+    """Command lines that work in this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").readlink() == folder:
+                found.append((entry / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
 
 
 def _wait_for_result(folder: Path) -> None:
