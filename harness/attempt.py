@@ -251,7 +251,10 @@ class _Trial:
             raise _Failed(Outcome.ERROR, None, reason) from error
         self.clock.enter(Stage.RESIZE)
         try:
-            actual = runtime(part.resized)
+            with _limits():
+                actual = runtime(part.resized)
+        except _Failed:
+            raise
         except Exception as error:
             reason = f"refuses other sizes ({part.resized_label}): {_reason(error)}"
             raise _Failed(Outcome.FAIL, "specialized-shape", reason) from error

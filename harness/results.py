@@ -7,10 +7,11 @@ of guessing (more fields may be added within one schema, none renamed or dropped
 
 import dataclasses
 import json
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 from harness.cells import Cell
 from harness.errors import MatrixError, RecordError
@@ -172,11 +173,25 @@ def _stage(value: str | None) -> Stage | None:
     return None if value is None else Stage(value)
 
 
+def _typed(cls: type, known: dict[str, Any]) -> dict[str, Any]:
+    """The fields, each of the type that `cls` declares; what a container holds is its reader's."""
+    for spec in dataclasses.fields(cls):
+        if spec.name in known and not isinstance(known[spec.name], _types(spec.type)):
+            raise TypeError(f"{spec.name} is {known[spec.name]!r}")
+    return known
+
+
+def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401  (an annotation)
+    if isinstance(hint, types.UnionType):
+        return tuple(each for part in hint.__args__ for each in _types(part))
+    return (float, int) if hint is float else (get_origin(hint) or hint,)
+
+
 def _output(record: dict[str, Any]) -> OutputDifference:
     known = _known(OutputDifference, record)
     if known.get("shape") is not None:
-        known["shape"] = tuple(known["shape"])
-    return OutputDifference(**known)
+        known["shape"] = tuple(map(int, known["shape"]))
+    return OutputDifference(**_typed(OutputDifference, known))
 
 
 def _component(record: dict[str, Any]) -> ComponentResult:
@@ -184,9 +199,9 @@ def _component(record: dict[str, Any]) -> ComponentResult:
     known["outcome"] = Outcome(known["outcome"])
     known["stage"] = _stage(known.get("stage"))
     known["outputs"] = tuple(_output(output) for output in known.get("outputs", ()))
-    known["patches"] = tuple(known.get("patches", ()))
-    known["notes"] = tuple(known.get("notes", ()))
-    return ComponentResult(**known)
+    known["patches"] = tuple(map(str, known.get("patches", ())))
+    known["notes"] = tuple(map(str, known.get("notes", ())))
+    return ComponentResult(**_typed(ComponentResult, known))
 
 
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
@@ -195,4 +210,6 @@ def _fields(record: dict[str, Any]) -> dict[str, Any]:
     known["outcome"] = Outcome(known["outcome"])
     known["stage"] = _stage(known.get("stage"))
     known["components"] = tuple(_component(part) for part in known.get("components", ()))
-    return known
+    seconds = known.get("durations_s", {})
+    known["durations_s"] = {stage: float(spent) for stage, spent in seconds.items()}
+    return _typed(Result, known)

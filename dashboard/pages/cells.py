@@ -13,6 +13,7 @@ from harness.errors import SelectionError
 from harness.results import Result, Stage
 from runner.core.runs import CellVerdict, Verdict
 from runner.store import reads
+from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
 
 _MODEL_CODE = re.compile(r'^\s*File "[^"]*transformers/models/')
@@ -75,7 +76,7 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
         if asked is None:
             raise SelectionError(f"run {run.id} does not have the cell {cell.id}")
         found = asked
-    attempts = reads.attempts(engine, run.id, cell)
+    attempts = attempts_at(engine, run.id, cell)
     told = next((item for item in attempts if item.signature == found.signature), None)
     return CellPage(
         cell=cell,

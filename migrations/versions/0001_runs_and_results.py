@@ -86,6 +86,10 @@ def upgrade() -> None:
             "run_id", "cell_id", "attempt", name=op.f("uq_result_run_id_cell_id_attempt")
         ),
     )
+    with op.batch_alter_table("result", schema=None) as batch_op:
+        for column in ("detail_id", "log_id", "traceback_id"):
+            batch_op.create_index(batch_op.f(f"ix_result_{column}"), [column], unique=False)
+
     op.create_table(
         "verdict",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -129,6 +133,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_verdict_cell_id_run_id"))
 
     op.drop_table("verdict")
+    with op.batch_alter_table("result", schema=None) as batch_op:
+        for column in ("detail_id", "log_id", "traceback_id"):
+            batch_op.drop_index(batch_op.f(f"ix_result_{column}"))
+
     op.drop_table("result")
     op.drop_table("text")
     with op.batch_alter_table("run", schema=None) as batch_op:

@@ -22,6 +22,8 @@ from harness.errors import StoreError
 __all__ = ["Engine", "ensure", "open_store", "require_current", "upgrade"]
 
 _BUSY_MS = 30_000
+# Two that find the same empty database make it once: the second waits, and finds it made.
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(1163415893)"}
 
 
 def open_store(url: str) -> Engine:
@@ -86,6 +88,7 @@ def upgrade(url: str) -> None:
 def _upgrade(engine: Engine) -> None:
     config = _config()
     with engine.begin() as connection:
+        connection.exec_driver_sql(_ALONE[engine.dialect.name])
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -1,10 +1,9 @@
 """Every question that is asked of the database: one function each, answered in our dataclasses.
 
-A run is read through `verdict`; `result` is only touched for one run's cells or by its own key.
+A run is read through `verdict`; what single attempts left is read by `runner.store.attempts`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,17 +13,13 @@ from harness.cells import Cell
 from harness.errors import SelectionError, nearest
 from harness.results import Result, Stage
 from runner.core.runs import CellVerdict, FailureGroup, Run, Verdict
-from runner.store.bulk import chunks
-from runner.store.rows import Parts, whole
+from runner.store.attempts import attempts_at
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group
-from runner.store.tables import result as results_
 from runner.store.tables import run as runs_
-from runner.store.tables import text as texts_
 from runner.store.tables import verdict as verdicts_
 
 _RECENT_RUNS = 20
-_RESIGN_BATCH = 500
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────
@@ -206,89 +201,6 @@ def durations(engine: Engine) -> dict[str, float]:
         return dict(connection.execute(asked).all())
 
 
-# ── attempts ────────────────────────────────────────────────────────────────────────────────────
-_detail, _trace, _log = texts_.alias("detail"), texts_.alias("trace"), texts_.alias("log")
-
-_RESULTS = (
-    select(
-        results_.c.id,
-        results_.c.run_id,
-        results_.c.cell_id,
-        runs_.c.uid,
-        runs_.c.stack,
-        _detail.c.body.label("detail"),
-        _trace.c.body.label("trace"),
-        _log.c.body.label("log"),
-        failure_group.c.signature,
-        failure_group.c.title,
-        failure_group.c.kind,
-    )
-    .join(runs_, runs_.c.id == results_.c.run_id)
-    .join(_detail, _detail.c.id == results_.c.detail_id)
-    .outerjoin(_trace, _trace.c.id == results_.c.traceback_id)
-    .outerjoin(_log, _log.c.id == results_.c.log_id)
-    .outerjoin(failure_group, failure_group.c.id == results_.c.group_id)
-)
-
-
-def _result(row: Row[*tuple[Any, ...]]) -> Result:
-    return whole(
-        Parts(
-            detail=row.detail,
-            run=row.uid,
-            stack=row.stack,
-            traceback=row.trace,
-            log=row.log,
-            signature=row.signature,
-            title=row.title,
-            kind=row.kind,
-        )
-    )
-
-
-def attempts(engine: Engine, run_id: int, cell: Cell) -> list[Result]:
-    """All attempts at a cell in a run, whole, first to last."""
-    asked = (
-        _RESULTS.join(cells_, cells_.c.id == results_.c.cell_id)
-        .where(results_.c.run_id == run_id, cells_.c.cell == cell.id)
-        .order_by(results_.c.attempt)
-    )
-    with engine.connect() as connection:
-        return [_result(row) for row in connection.execute(asked)]
-
-
-def attempts_of(
-    connection: Connection, run_id: int, cell_ids: Sequence[int]
-) -> list[tuple[int, Result]]:
-    """(cell, attempt) for those cells of a run."""
-    asked = _RESULTS.where(results_.c.run_id == run_id)
-    return [
-        (row.cell_id, _result(row))
-        for part in chunks(cell_ids)
-        for row in connection.execute(asked.where(results_.c.cell_id.in_(part)))
-    ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFailure:
-    """A failure with the keys of its row."""
-
-    id: int
-    run_id: int
-    cell_id: int
-    result: Result
-
-
-def failures_after(connection: Connection, last: int) -> list[StoredFailure]:
-    """The next stored failures after that row."""
-    asked = _RESULTS.where(results_.c.id > last, results_.c.group_id.is_not(None))
-    page = asked.order_by(results_.c.id).limit(_RESIGN_BATCH)
-    return [
-        StoredFailure(id=row.id, run_id=row.run_id, cell_id=row.cell_id, result=_result(row))
-        for row in connection.execute(page)
-    ]
-
-
 # ── failure groups ──────────────────────────────────────────────────────────────────────────────
 def groups(engine: Engine, run_id: int) -> list[FailureGroup]:
     """The failure groups of a run, the one with the most cells first."""
@@ -355,7 +267,7 @@ def example(engine: Engine, signature: str) -> tuple[Run, Result] | None:
     """The newest result of a group, with its traceback."""
     seen = group_runs(engine, signature, limit=1)
     for cell in group_cells(engine, signature, run_id=seen[0][0].id) if seen else ():
-        for found in attempts(engine, seen[0][0].id, cell.cell):
+        for found in attempts_at(engine, seen[0][0].id, cell.cell):
             if found.signature == signature:
                 return seen[0][0], found
     return None

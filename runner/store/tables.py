@@ -89,9 +89,9 @@ result = Table(
     Column("stage", String(10)),
     Column("group_id", ForeignKey("failure_group.id")),
     # the result's JSON line without its long texts
-    Column("detail_id", ForeignKey("text.id"), nullable=False),
-    Column("traceback_id", ForeignKey("text.id")),
-    Column("log_id", ForeignKey("text.id")),
+    Column("detail_id", ForeignKey("text.id"), nullable=False, index=True),
+    Column("traceback_id", ForeignKey("text.id"), index=True),
+    Column("log_id", ForeignKey("text.id"), index=True),
     UniqueConstraint("run_id", "cell_id", "attempt"),
 )
 

@@ -1,7 +1,7 @@
 """Everything that changes the database. Every write can be repeated: the second changes nothing.
 
-Rows are inserted in the order of their keys, so that concurrent writers wait for each other and
-never deadlock.
+Writers of one run take its row first, so that each folds what the others before it wrote. Other
+rows are taken in the order of their keys, so that writers wait for each other and never deadlock.
 """
 
 from collections import defaultdict
@@ -19,6 +19,7 @@ from runner.core.classify import classify
 from runner.core.runs import Run
 from runner.core.verdict import fold
 from runner.store import reads
+from runner.store.attempts import StoredFailure, attempts_of, failures_after
 from runner.store.bulk import chunks, ids, insert_new, upsert
 from runner.store.rows import MISSING_ROW, detail, digest, storable, verdict_row
 from runner.store.tables import cell as cells_
@@ -143,7 +144,8 @@ def _known_run(connection: Connection, uid: str, sample: Result) -> tuple[int, M
         "expected": 0,
     }
     insert_new(connection, run, [row])
-    found = connection.execute(select(run.c.id, run.c.stack).where(run.c.uid == uid)).one()
+    asked = select(run.c.id, run.c.stack).where(run.c.uid == uid).with_for_update()
+    found = connection.execute(asked).one()
     return found.id, found.stack
 
 
@@ -185,7 +187,7 @@ def _refold(connection: Connection, run_id: int, cell_ids: Sequence[int]) -> Non
     """Fold all attempts of these cells again; a closed run's summary follows."""
     for part in chunks(cell_ids):
         attempts: dict[int, list[Result]] = defaultdict(list)
-        for cell_id, found in reads.attempts_of(connection, run_id, part):
+        for cell_id, found in attempts_of(connection, run_id, part):
             attempts[cell_id].append(found)
         folded = {cell_id: fold(results) for cell_id, results in attempts.items()}
         signatures = [found.signature for found in folded.values() if found.signature]
@@ -230,16 +232,14 @@ def resign(engine: Engine, label: Label) -> int:
     changed, last = 0, 0
     while True:
         with engine.begin() as connection:
-            batch = reads.failures_after(connection, last)
+            batch = failures_after(connection, last)
             if not batch:
                 return changed
             last = batch[-1].id
             changed += _resign_batch(connection, batch, label)
 
 
-def _resign_batch(
-    connection: Connection, batch: Sequence[reads.StoredFailure], label: Label
-) -> int:
+def _resign_batch(connection: Connection, batch: Sequence[StoredFailure], label: Label) -> int:
     again = {item.id: label(item.result) for item in batch}
     groups = _group_ids(connection, again.values())
     moved = [item for item in batch if again[item.id].signature != item.result.signature]
@@ -248,8 +248,9 @@ def _resign_batch(
         group_id = groups.get(again[item.id].signature or "")
         connection.execute(update(result).where(result.c.id == item.id).values(group_id=group_id))
         touched[item.run_id].add(item.cell_id)
-    for run_id, cell_ids in touched.items():
-        _refold(connection, run_id, sorted(cell_ids))
+    for run_id in sorted(touched):
+        connection.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
+        _refold(connection, run_id, sorted(touched[run_id]))
     return len(moved)
 
 

@@ -1,5 +1,7 @@
 """The schema that migrations make is the one that the tables say, and a wrong one is refused."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -18,7 +20,16 @@ def test_the_migrations_make_exactly_the_tables(engine: Engine) -> None:
 def test_upgrading_twice_changes_nothing(url: str) -> None:
     upgrade(url)
     upgrade(url)
-    require_current(open_store(url))
+    engine = open_store(url)
+    require_current(engine)
+    engine.dispose()
+
+
+def test_an_empty_database_that_several_open_at_once_is_made_once(url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for engine in pool.map(ensure, [url] * 4):
+            require_current(engine)
+            engine.dispose()
 
 
 def _set_revision(engine: Engine, revision: str) -> None:

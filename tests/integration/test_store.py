@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.results import Outcome, Result, Stage
 from runner.core.label import label
 from runner.core.runs import Run, Verdict
 from runner.store import reads, tables, writes
+from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
 
 CELLS = [Cell.parse(f"m{number}/M{number}/forward-static/onnx") for number in range(6)]
@@ -105,7 +107,7 @@ def test_a_result_comes_back_whole(engine: Engine) -> None:
     _open(engine)
     sent = _result(CELLS[0], Outcome.FAIL)
     writes.ingest_results(engine, [sent])
-    assert reads.attempts(engine, 1, CELLS[0]) == [sent]
+    assert attempts_at(engine, 1, CELLS[0]) == [sent]
 
 
 def test_a_long_text_is_stored_once(engine: Engine) -> None:
@@ -120,7 +122,7 @@ def test_text_that_no_database_takes_is_kept_readable(engine: Engine) -> None:
     _open(engine)
     hostile = _result(CELLS[0], Outcome.FAIL).replace(traceback="a\x00b\ud800c", reason="x\x00y")
     writes.ingest_results(engine, [hostile])
-    found = reads.attempts(engine, 1, CELLS[0])[0]
+    found = attempts_at(engine, 1, CELLS[0])[0]
     assert found.traceback is not None
     assert found.traceback.startswith("a�b")
 
@@ -225,3 +227,18 @@ def test_writers_at_the_same_time_lose_and_double_nothing(engine: Engine) -> Non
     assert reads.run(engine, "r1").verdicts == {Verdict.FAIL: 60}
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(tables.result)) == 60
+
+
+def test_two_attempts_that_arrive_at_once_are_folded_together(engine: Engine) -> None:
+    _open(engine)
+    attempts = [[_result(cell, Outcome.CRASH) for cell in CELLS]]
+    attempts += [[found.replace(attempt=2, outcome=Outcome.PASS) for found in attempts[0]]]
+    together = threading.Barrier(2)
+
+    def write(results: Sequence[Result]) -> None:
+        together.wait()
+        writes.ingest_results(engine, results)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, attempts))
+    assert reads.run(engine, "r1").verdicts == {Verdict.FLAKY: 6}

@@ -42,6 +42,10 @@ def test_a_field_that_a_newer_writer_added_is_passed_over() -> None:
     assert Result.from_line(json.dumps(record)) == WHOLE
 
 
+def _with(**wrong: object) -> str:
+    return json.dumps(json.loads(WHOLE.to_line()) | wrong)
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -53,6 +57,11 @@ def test_a_field_that_a_newer_writer_added_is_passed_over() -> None:
         ('{"schema": 1, "cell": "a/B/forward-static/onnx", "outcome": "fine"}', "fine"),
         ("[]", "no schema number"),
         ('{"schema": 1, "peak_rss_bytes": Infinity}', "not JSON"),
+        (_with(attempt="1"), "attempt is '1'"),
+        (_with(run=None), "run is None"),
+        (_with(stack=["torch"]), "stack is"),
+        (_with(durations_s={"build": "long"}), "long"),
+        (_with(components=[{"name": "model", "outcome": "pass", "notes": 5}]), "damaged"),
     ],
 )
 def test_any_other_line_is_refused_with_what_is_wrong(line: str, says: str) -> None:
