@@ -11,6 +11,7 @@
 import copy
 import functools
 import importlib
+import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -40,13 +41,13 @@ def export(
 ) -> tuple[Any, tuple[str, ...]]:
     """The raw program and what fired, by the exporter of that name, `Onnx`."""
     exporters = importlib.import_module("transformers.exporters")
+    make = getattr(exporters, f"{exporter}Exporter")  # imports what registers patches and fixes
+    configure = getattr(exporters, f"{exporter}Config")
     inputs = copy.deepcopy(component.inputs)
     fired: set[str] = set()
     enter(Stage.CAPTURE)
     with _announced(enter), _recorded(fired):
-        made = getattr(exporters, f"{exporter}Exporter")()
-        settings = getattr(exporters, f"{exporter}Config")(**settings)
-        exported = made.export(component.module, inputs, settings)
+        exported = make().export(component.module, inputs, configure(**settings))
     program = exported.program if hasattr(exported, "components") else exported
     return program, tuple(sorted(fired))
 
@@ -104,17 +105,15 @@ def _announced(enter: Enter) -> Iterator[None]:
 @contextmanager
 def _recorded(fired: set[str]) -> Iterator[None]:
     """Have the exporters' registries of patches and fixes tell what fired."""
-    utils = importlib.import_module("transformers.exporters.utils")
-    onnx = importlib.import_module("transformers.exporters.exporter_onnx")
-    recorders: dict[str, tuple[object, Callable[..., Any]]] = {
-        "_PATCHES": (utils, _patch),
-        "_FX_NODE_FIXES": (utils, _node_fix),
-        "_FX_PROGRAM_FIXES": (utils, _program_fix),
-        "_IR_FIXES": (onnx, _graph_fix),
+    recorders: dict[str, tuple[str, Callable[..., Any]]] = {
+        "_PATCHES": ("utils", _patch),
+        "_FX_NODE_FIXES": ("utils", _node_fix),
+        "_FX_PROGRAM_FIXES": ("utils", _program_fix),
+        "_IR_FIXES": ("exporter_onnx", _graph_fix),
     }
     with ExitStack() as stack:
         for name, (module, record) in recorders.items():
-            registry = getattr(module, name, [])
+            registry = getattr(sys.modules.get(f"transformers.exporters.{module}"), name, [])
             for entries in registry.values() if isinstance(registry, dict) else [registry]:
                 stack.enter_context(_replaced(entries, [record(entry, fired) for entry in entries]))
         yield
@@ -122,12 +121,12 @@ def _recorded(fired: set[str]) -> Iterator[None]:
 
 @contextmanager
 def _replaced(entries: list[Any], others: list[Any]) -> Iterator[None]:
-    originals = list(entries)
+    originals = {id(other): entry for entry, other in zip(entries, others, strict=True)}
     entries[:] = others
     try:
         yield
-    finally:
-        entries[:] = originals
+    finally:  # what was registered meanwhile, by a module imported late, stays
+        entries[:] = [originals.get(id(entry), entry) for entry in entries]
 
 
 def _patch(entry: tuple[str, str, Callable[..., Any]], fired: set[str]) -> tuple[Any, ...]:

@@ -1,0 +1,31 @@
+"""Real exporters in the real harness: pytest, workers, a warm zygote, forked children."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.cells import Cell
+from harness.results import Outcome
+from runner.execute.local import Shard, run_shard
+
+pytest.importorskip("torch")
+
+
+def test_what_the_zygote_exported_before_changes_nothing_for_a_cell(tmp_path: Path) -> None:
+    # The zygote warms up with a static export; a dynamic one after it must still be dynamic.
+    names = ["vit/ViTModel/forward-dynamic/executorch", "bert/BertModel/forward-dynamic/onnx"]
+    shard = Shard(
+        cells=[Cell.parse(name) for name in names],
+        folder=tmp_path,
+        name="000",
+        run="r",
+        revision="installed",
+        workers=2,
+    )
+    found = {result.cell.id: result for result in run_shard(shard)}
+    assert {name: found[name].reason for name in names} == dict.fromkeys(names)
+    assert {found[name].outcome for name in names} == {Outcome.PASS}
+    for result in found.values():
+        assert result.stack["transformers"]
+        assert (result.peak_rss_bytes or 0) > 0
+        assert {"build", "eager", "capture", "lower", "load", "infer"} <= set(result.durations_s)
