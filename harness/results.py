@@ -59,6 +59,9 @@ class OutputDifference:
     sizes: str = "traced"
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
+    #: what eager gives, where the program's shape or dtype is another
+    expected_shape: tuple[int, ...] | None = None
+    expected_dtype: str | None = None
     #: largest absolute and relative difference over the finite elements; None if none compare
     max_abs_diff: float | None = None
     max_rel_diff: float | None = None
@@ -189,8 +192,9 @@ def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401  (an annotation)
 
 def _output(record: dict[str, Any]) -> OutputDifference:
     known = _known(OutputDifference, record)
-    if known.get("shape") is not None:
-        known["shape"] = tuple(map(int, known["shape"]))
+    for name in ("shape", "expected_shape"):
+        if known.get(name) is not None:
+            known[name] = tuple(map(int, known[name]))
     return OutputDifference(**_typed(OutputDifference, known))
 
 

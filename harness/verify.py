@@ -45,9 +45,9 @@ def _output(
         problem = "unexpected" if expected is None else "missing"
         return _difference(name, known, sizes, problem=problem)
     if expected.values.shape != actual.values.shape:
-        return _difference(name, actual, sizes, problem="shape")
+        return _difference(name, actual, sizes, problem="shape", expected_shape=_shape(expected))
     if expected.dtype != actual.dtype:
-        return _difference(name, actual, sizes, problem="dtype")
+        return _difference(name, actual, sizes, problem="dtype", expected_dtype=expected.dtype)
     return _values(name, expected, actual, sizes)
 
 
@@ -56,13 +56,17 @@ def _difference(name: str, array: Array, sizes: str, **found: Any) -> OutputDiff
     return OutputDifference(
         name=name,
         sizes=sizes,
-        shape=tuple(int(size) for size in array.values.shape),
+        shape=_shape(array),
         dtype=array.dtype,
         elements=int(array.values.size),
         atol=atol,
         rtol=rtol,
         **found,
     )
+
+
+def _shape(array: Array) -> tuple[int, ...]:
+    return tuple(int(size) for size in array.values.shape)
 
 
 def _values(name: str, expected: Array, actual: Array, sizes: str) -> OutputDifference:
@@ -96,8 +100,13 @@ def problems(outputs: tuple[OutputDifference, ...]) -> list[str]:
 
 def _line(output: OutputDifference) -> str:
     where = "" if output.sizes == "traced" else f" with {output.sizes}"
+    named = f"output {output.name!r}: {output.problem}"
+    if output.problem == "shape":
+        return f"{named} {output.shape}, eager gives {output.expected_shape}{where}"
+    if output.problem == "dtype":
+        return f"{named} {output.dtype}, eager gives {output.expected_dtype}{where}"
     if output.problem not in ("values", "nonfinite"):
-        return f"output {output.name!r}: {output.problem}{where}"
+        return f"{named}{where}"
     worst = "" if output.max_abs_diff is None else f", largest difference {output.max_abs_diff:.3g}"
     return (
         f"output {output.name!r}: {output.mismatched} of {output.elements} elements "

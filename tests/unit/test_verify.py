@@ -47,6 +47,13 @@ def test_nan_and_infinity_must_stand_at_the_same_places() -> None:
     assert problem(one(inf), one(-inf)) == "nonfinite"
 
 
+def test_a_shape_or_dtype_that_differs_is_told_beside_eagers() -> None:
+    shaped = compare(one(1, 2), one(1), sizes="batch 3")
+    assert problems(shaped) == ["output 'logits': shape (1,), eager gives (2,) with batch 3"]
+    typed = compare(one(1), one(1, dtype="float16"))
+    assert problems(typed) == ["output 'logits': dtype float16, eager gives float32"]
+
+
 def test_shapes_and_dtypes_are_compared_before_values() -> None:
     assert problem(one(1, 2), one(1)) == "shape"
     assert problem(one(1), one(1, dtype="float16")) == "dtype"
