@@ -1,4 +1,4 @@
-"""What a backend does: export a component, load the program, run it. Four methods, no base class.
+"""What a backend does: export a component, load the program, run it. Three methods, no base class.
 
 A backend module may be imported without its packages; they are imported inside the methods. It
 raises what its libraries raise: the attempt turns exceptions into results. `RuntimeLimit` is the
