@@ -77,6 +77,8 @@ def classify(
     if as_json_:
         as_json(found)
         return
+    if not found:
+        err.print("no failure found in it")
     for record in found:
         listed([plain(f"{record['kind']}  ({record['owner']})  {record['signature']}")])
         listed([plain(f"    {record['title']}")])

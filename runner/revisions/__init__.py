@@ -5,7 +5,7 @@ unpacked into a folder of its own, which comes first on the path of that run's p
 """
 
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -31,7 +31,13 @@ def resolve(text: str, *, cache: Path, pip: Pip = run_pip) -> Revision:
 
     `RevisionError` if there is none, or if this stack can't run it.
     """
-    installed = version("transformers")
+    try:
+        installed = version("transformers")
+    except PackageNotFoundError:
+        raise RevisionError(
+            "Transformers is not installed here; what runs cells comes with: "
+            "pip install 'export-matrix[exporters]'"
+        ) from None
     if text in (INSTALLED, installed):
         return Revision(name=installed)
     if "@" in text or "/" in text:

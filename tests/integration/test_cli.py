@@ -194,3 +194,9 @@ def test_what_a_model_prints_can_not_steer_the_terminal(cli: Cli) -> None:
     cli("run", "toy/PrintsMarkup/*", "toy/Passes/*", *TOY)
     told = cli("diff", "1", "1")
     assert "\x1b" not in told.stdout
+
+
+def test_a_text_without_a_failure_is_said_to_have_none(cli: Cli) -> None:
+    done = cli("classify", "--json", stdin="5 passed in 1.2s\n")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    assert "no failure found" in cli("classify", stdin="5 passed in 1.2s\n").stderr

@@ -1,5 +1,6 @@
 """Which Transformers is meant, and how a release comes to lie beside the stack."""
 
+import sys
 import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -48,6 +49,14 @@ def test_installed_is_the_version_that_is_there(tmp_path: Path) -> None:
     found = resolve("installed", cache=tmp_path, pip=FakePip())
     assert (found.name, found.path) == (version("transformers"), None)
     assert resolve(found.name, cache=tmp_path, pip=FakePip()) == found
+
+
+def test_without_transformers_the_answer_is_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(RevisionError, match=r"pip install 'export-matrix\[exporters\]'"):
+        resolve("installed", cache=tmp_path, pip=FakePip())
 
 
 def test_a_release_is_unpacked_beside_the_stack_and_fetched_once(tmp_path: Path) -> None:
