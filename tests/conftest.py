@@ -14,6 +14,9 @@ import pytest
 
 from harness.results import Result
 
+# A shell starts what runs in the background deaf to interrupts, and children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PLUGINS = ["-p", "harness.plugin", "-p", "xdist.plugin"]
 ROOT = Path(__file__).parents[1]
 _COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|warnings?)")

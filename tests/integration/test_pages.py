@@ -143,7 +143,8 @@ def test_a_changed_cell_leads_to_the_head_of_the_diff(client: TestClient) -> Non
 def test_a_selection_counts_the_failure_groups_of_its_cells(client: TestClient) -> None:
     record = client.get("/runs/2.json?q=model:mamba").json()
     assert [(group["kind"], group["cells"]) for group in record["groups"]] == [
-        ("missing-conversion", 4)
+        ("missing-conversion", 4),
+        ("specialized-shape", 1),
     ]
 
 
