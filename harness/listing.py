@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from harness.errors import CaseError
+from harness.errors import CaseError, PackageError
 from harness.zoo.base import ModelClass, Zoo, load_zoo
 
 
@@ -29,11 +29,14 @@ def built(zoo: Zoo, names: Iterable[str]) -> Iterator[dict[str, object]]:
     """For each `model_type/ModelClass`: how its case is made, or why it can't be."""
     for name in names:
         model_type, _, model_class = name.strip().partition("/")
-        record: dict[str, object] = {"model_type": model_type, "name": model_class, "error": None}
+        record: dict[str, object] = {"model_type": model_type, "name": model_class}
         try:
-            record["recipe"] = dict(zoo.build(model_type, model_class).recipe)
+            recipe = dict(zoo.build(model_type, model_class).recipe)
+            record |= {"status": "ready", "reason": None, "recipe": recipe}
+        except PackageError as error:
+            record |= {"status": "skip", "reason": str(error), "recipe": {}}
         except CaseError as error:
-            record["error"] = str(error)
+            record |= {"status": "error", "reason": str(error), "recipe": {}}
         yield record
 
 

@@ -70,6 +70,10 @@ class OutputDifference:
     elements: int = 0
     atol: float = 0.0
     rtol: float = 0.0
+    #: logits: the share of positions whose largest entry is the same one, or ties with it
+    top1_agreement: float | None = None
+    #: choices (the largest entry, indices of a top-k) that are others, but just as good in eager
+    ties: int = 0
     #: None if equal within tolerance, else one of
     #: `values`, `nonfinite`, `shape`, `dtype`, `missing`, `unexpected`
     problem: str | None = None

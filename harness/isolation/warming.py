@@ -32,7 +32,7 @@ class Warm:
 
 def warm_up(zoo_name: str, backend_names: Sequence[str]) -> Warm:
     """Import everything and run one tiny static export per backend."""
-    if zoo_name == TRANSFORMERS:
+    if zoo_name == TRANSFORMERS or "/" in zoo_name:
         _import_torch()
     zoo = load_zoo(zoo_name)
     importlib.import_module("harness.attempt")

@@ -1,12 +1,14 @@
 """What a zoo offers: model classes, cases, and the graphs a case decomposes into.
 
-Two zoos exist: `harness.zoo.transformers` (Transformers' own classes) and the tests' `toyzoo`. A
-zoo is named by its dotted module path, which has a `zoo() -> Zoo` function.
+A zoo is named by its dotted module path, which has a `zoo() -> Zoo` function
+(`harness.zoo.transformers`: Transformers' own classes; the tests' `toyzoo`), or by the path of the
+user's own models (`harness.zoo.own`).
 """
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from harness.cells import Variant
@@ -92,7 +94,11 @@ class Zoo(Protocol):
 
 
 def load_zoo(name: str = TRANSFORMERS) -> Zoo:
-    """The zoo of that dotted module path; `SelectionError` if there is none."""
+    """The zoo of that dotted module path, or of that file or folder; else `SelectionError`."""
+    if "/" in name:
+        from harness.zoo.own import own_zoo  # noqa: PLC0415  (it imports this module)
+
+        return own_zoo(Path(name))
     try:
         module = importlib.import_module(name)
         make = cast(Callable[[], Zoo], module.zoo)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness.errors import CaseError
+from harness.errors import CaseError, PackageError
 from harness.zoo.base import Case
 from harness.zoo.candidate import Candidate, repaired_inputs
 from harness.zoo.configuration import tiny
@@ -26,7 +26,7 @@ from harness.zoo.trial import check, run
 from harness.zoo.weights import SEED, instantiate
 from harness.zoo.weights import parameters as count
 
-MAX_PARAMETERS = 5_000_000
+MAX_PARAMETERS = 30_000_000
 _SECONDS = 15
 _STAGES = ("configuration", "model", "eager run")
 _NEEDS = re.compile(r"requires the (\w+) library but it was not found")
@@ -46,20 +46,32 @@ def build(model_class: type[Any], model_type: str) -> Case:
         if time.monotonic() > deadline:
             break
     farthest = max(refusals, key=lambda refusal: refusal.stage)
-    raise CaseError(str(farthest)) from farthest.__cause__
+    kind = PackageError if farthest.packages else CaseError
+    raise kind(str(farthest)) from farthest.__cause__
+
+
+def of_model(model: Any, model_type: str) -> Case:  # noqa: ANN401  (a PreTrainedModel)
+    """The case of a model that is there already; only its inputs are searched for."""
+    candidate = Candidate(
+        model=model,
+        rung=Rung(name="as it is"),
+        parameters=parameters(type(model)),
+        override=override(model_type, type(model).__name__),
+    )
+    return _attempt(2, lambda: _case(candidate))
 
 
 class _RefusedError(CaseError):
     """A rung that did not hold; a later stage is farther."""
 
     def __init__(self, stage: int, error: Exception) -> None:
-        if missing := _NEEDS.findall(str(error)):
-            names = ", ".join(name.lower() for name in dict.fromkeys(missing))
-            error = CaseError(f"needs {names}, which is not installed")
         lines = str(error).strip().splitlines() or [""]
         text = " ".join(line.strip() for line in lines[:2])[:300]
         named = text if isinstance(error, CaseError) else f"{type(error).__name__}: {text}"
-        super().__init__(f"{_STAGES[stage]}: {named}")
+        #: what is not installed here, if that is why
+        self.packages = [name.lower() for name in dict.fromkeys(_NEEDS.findall(str(error)))]
+        needs = f"needs {', '.join(self.packages)}, which is not installed"
+        super().__init__(needs if self.packages else f"{_STAGES[stage]}: {named}")
         self.stage = stage
 
 
@@ -104,7 +116,7 @@ def _case(candidate: Candidate) -> Case:
         "repairs": list(plan.repairs),
         "without": sorted(plan.dropped & MEDIA),
         "placeholders": placeholders,
-        "sizes": {name: list(each.shape) for name, each in inputs.items()},
+        "sizes": {n: list(each.shape) for n, each in inputs.items() if hasattr(each, "shape")},
         "fixed": fixed,
         "infinite": infinite,
     }

@@ -41,7 +41,7 @@ class Candidate:
             name: each
             for name, each in self.parameters.items()
             if name not in barred
-            and (name in RULES or name in self.override.shapes or each.shape)
+            and (name in RULES or name in self.override.spelled or each.shape)
             and not name.endswith("labels")
         }
 
@@ -66,6 +66,8 @@ class Candidate:
             parameters=self.parameters,
             sizes=sizes,
             shapes=self.override.shapes,
+            kinds=self.override.kinds,
+            values=self.override.values,
             images=plan.images,
         )
         made = {name: make(name, setting) for name in plan.names}

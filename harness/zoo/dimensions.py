@@ -40,6 +40,8 @@ def _dimension(word: Any, setting: Setting) -> int | None:  # noqa: ANN401  (a n
 
 
 def _kind(name: str, setting: Setting) -> str:
+    if name in setting.kinds:
+        return setting.kinds[name]
     documented = setting.parameters[name].kind if name in setting.parameters else ""
     if "Bool" in documented or name.startswith("bool_"):
         return "bool"

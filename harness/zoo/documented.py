@@ -19,7 +19,7 @@ class Parameter:
 
     name: str
     required: bool
-    #: `torch.LongTensor`, as documented; empty if it is not
+    #: `torch.LongTensor`, as documented or annotated; empty if it is neither
     kind: str = ""
     #: the words between the parentheses, `batch_size`, `sequence_length`
     shape: tuple[str, ...] = ()
@@ -37,9 +37,17 @@ def parameters(model_class: type[Any]) -> Mapping[str, Parameter]:
         each.name: Parameter(
             name=each.name,
             required=each.default is inspect.Parameter.empty,
-            kind=documented.get(each.name, ("", ()))[0],
+            kind=documented.get(each.name, ("", ()))[0] or _annotated(each),
             shape=documented.get(each.name, ("", ()))[1],
         )
         for each in named
         if each.kind in kinds
     }
+
+
+def _annotated(parameter: inspect.Parameter) -> str:
+    """The annotation's words, `torch.LongTensor | None`."""
+    if parameter.annotation is inspect.Parameter.empty:
+        return ""
+    written = parameter.annotation
+    return written if isinstance(written, str) else str(getattr(written, "__name__", written))

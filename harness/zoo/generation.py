@@ -16,9 +16,7 @@ def prompt(inputs: Inputs) -> Inputs:
     if "decoder_input_ids" in inputs or mask is None or "input_ids" not in given:
         return given
     padded = (mask == 0).sum(dim=-1).tolist()
-    along = [
-        name for name, each in given.items() if each.shape == mask.shape and each.ndim == mask.ndim
-    ]
+    along = [name for name, each in given.items() if getattr(each, "shape", None) == mask.shape]
     for name in along:
         rows = zip(given[name], padded, strict=True)
         given[name] = torch.stack([row.roll(shift, dims=0) for row, shift in rows])

@@ -20,6 +20,8 @@ _FIRST_WORD = 40
 
 def make(name: str, setting: Setting) -> Any:  # noqa: ANN401  (a tensor, or None: no rule)
     """The value of one parameter, None where nothing is known about it."""
+    if name in setting.values:
+        return _given(setting.values[name])
     if name in setting.shapes:
         return from_words(name, setting.shapes[name], setting)
     if name in RULES:
@@ -28,6 +30,12 @@ def make(name: str, setting: Setting) -> Any:  # noqa: ANN401  (a tensor, or Non
     if parameter is None or not parameter.shape:
         return None
     return from_words(name, parameter.shape, setting)
+
+
+def _given(value: Any) -> Any:  # noqa: ANN401  (a number or a tensor)
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    return torch.tensor(value) if isinstance(value, list) else value
 
 
 def words(name: str, shape: tuple[int, ...], setting: Setting) -> Any:  # noqa: ANN401  (a tensor)

@@ -17,6 +17,13 @@ class Override:
     add: tuple[str, ...] = ()
     drop: frozenset[str] = frozenset()
     shapes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def spelled(self) -> frozenset[str]:
+        """Inputs whose shape or value the table spells out."""
+        return frozenset({*self.shapes, *self.values})
 
 
 def override(model_type: str, model_class: str) -> Override:
@@ -29,6 +36,8 @@ def override(model_type: str, model_class: str) -> Override:
         add=tuple(name for level in levels for name in level.get("add", ())),
         drop=frozenset(name for level in levels for name in level.get("drop", ())),
         shapes={k: tuple(v) for level in levels for k, v in level.get("shapes", {}).items()},
+        kinds={k: v for level in levels for k, v in level.get("kinds", {}).items()},
+        values={k: v for level in levels for k, v in level.get("values", {}).items()},
     )
 
 

@@ -54,7 +54,7 @@ def _label(inputs: Inputs, other: Inputs, batch: int) -> str:
     changed = {
         name: (each.shape, other[name].shape)
         for name, each in inputs.items()
-        if name in other and each.shape != other[name].shape
+        if hasattr(each, "shape") and name in other and each.shape != other[name].shape
     }
     parts: dict[str, int] = {}
     if any(old[0] != new[0] == batch for old, new in changed.values()):

@@ -27,6 +27,10 @@ class Setting:
     sizes: Sizes
     #: dimensions that a family spells out, parameter -> words
     shapes: Mapping[str, tuple[Any, ...]]
+    #: what a family says that its inputs hold
+    kinds: Mapping[str, str]
+    #: what a family gives as they are
+    values: Mapping[str, Any]
     #: pictures a row, where a model takes several
     images: int = 0
 
@@ -123,4 +127,5 @@ def tensor(name: str, shape: tuple[int, ...], setting: Setting, *, kind: str = "
         return torch.ones(shape, dtype=torch.long)
     if kind == "bool":
         return torch.rand(shape, generator=generator) < 0.5
-    return torch.randint(0, 2, shape, generator=generator)
+    below = int(kind.removeprefix("below ")) if kind.startswith("below ") else 2
+    return torch.randint(0, below, shape, generator=generator)

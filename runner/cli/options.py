@@ -30,6 +30,15 @@ RevisionName = Annotated[
 ZooName = Annotated[
     str, typer.Option("--zoo", help="Dotted path of the module that makes the cases.", hidden=True)
 ]
+CasePath = Annotated[
+    Path | None,
+    typer.Option(
+        "--case",
+        help="Your own models instead of Transformers' classes: a Python file whose functions "
+        "return (model, inputs), or a folder that save_pretrained wrote.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Database = Annotated[
     str | None,

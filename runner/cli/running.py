@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import SelectionError
+from harness.zoo.base import load_zoo
 from runner.cli.console import as_json, err, listed, out, progress
 from runner.cli.options import (
     DEFAULT_ZOO,
     INSTALLED,
     Backends,
+    CasePath,
     Database,
     Files,
     Json,
@@ -30,7 +33,7 @@ from runner.core.runs import Run
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
-from runner.steps.selecting import Asked, Selected, builds, select
+from runner.steps.selecting import Asked, Build, Selected, builds, select
 from runner.store import writes
 from runner.store.engine import Engine, ensure
 
@@ -50,16 +53,17 @@ def cases(  # noqa: PLR0913  (one parameter per option)
     variant: Variants = None,
     revision: RevisionName = INSTALLED,
     zoo: ZooName = DEFAULT_ZOO,
+    case: CasePath = None,
     build: Annotated[bool, typer.Option(help="Build each case and say whether it works.")] = False,
     explain: Annotated[bool, typer.Option(help="Build, and say how each case is made.")] = False,
     as_json_: Json = False,
 ) -> None:
     """List what would run: cells, and with --build whether each case can be built."""
-    asked = Asked(words=words or (), backends=backend or (), variants=variant or (), zoo=zoo)
+    asked = _asked(words, backend, variant, zoo, case)
     path = resolve(revision, cache=settings().folder).path
     selected = select(asked, revision_path=path)
-    made = _made(selected, zoo, path) if build or explain else {}
-    records = [_case(cell, selected, zoo, made) for cell in selected.cells]
+    made = _made(selected, asked.zoo, path) if build or explain else {}
+    records = [_record(cell, selected, load_zoo(asked.zoo).name, made) for cell in selected.cells]
     if as_json_:
         as_json(records)
         return
@@ -68,38 +72,43 @@ def cases(  # noqa: PLR0913  (one parameter per option)
         for record in records
     )
     if explain:
-        as_json({name: recipe for name, (_, recipe) in made.items()})
+        as_json({name: dict(one.recipe) for name, one in made.items()})
     states = [record["status"] for record in records]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     err.print(f"{len(records)} cells: {counts}")
 
 
-Made = dict[str, tuple[str | None, dict[str, object]]]
+def _asked(
+    words: Words, backends: Backends, variants: Variants, zoo: str, case: Path | None
+) -> Asked:
+    """What the options ask for; of the user's own models everything, unless words choose."""
+    if case is not None:
+        zoo, words = str(case.resolve()), words or ["all"]
+    return Asked(words=words or (), backends=backends or (), variants=variants or (), zoo=zoo)
 
 
-def _made(selected: Selected, zoo: str, path: Path | None) -> Made:
+def _made(selected: Selected, zoo: str, path: Path | None) -> dict[str, Build]:
     ready = (cell for cell in selected.cells if cell not in selected.skips)
     names = list(dict.fromkeys(f"{cell.model_type}/{cell.model_class}" for cell in ready))
-    made: Made = {}
     with err.status(f"building {len(names)} cases …"):
-        for name, error, recipe in builds(zoo, names, revision_path=path):
-            made[name] = (error, recipe)
-    return made
+        return dict(builds(zoo, names, revision_path=path))
 
 
-def _case(cell: Cell, selected: Selected, zoo: str, made: Made) -> dict[str, str | None]:
+def _record(
+    cell: Cell, selected: Selected, provider: str, made: Mapping[str, Build]
+) -> dict[str, str | None]:
     """One entry of `cases --json`, a contract."""
     skip = selected.skips.get(cell)
-    error, _ = made.get(f"{cell.model_type}/{cell.model_class}", (None, {}))
+    build = made.get(f"{cell.model_type}/{cell.model_class}", Build(status="ready"))
     return {
         "id": cell.id,
         "model_type": cell.model_type,
         "model_class": cell.model_class,
         "variant": cell.variant,
         "backend": cell.backend,
-        "provider": zoo.rpartition(".")[2],
-        "status": "skip" if skip else "error" if error else "ready",
-        "reason": skip or error,
+        "provider": provider,
+        "status": "skip" if skip else build.status,
+        "reason": skip or build.reason,
     }
 
 
@@ -110,6 +119,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
     variant: Variants = None,
     revision: RevisionName = INSTALLED,
     zoo: ZooName = DEFAULT_ZOO,
+    case: CasePath = None,
     workers: Annotated[
         int | None,
         typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
@@ -134,7 +144,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
         memory_mib=memory_limit or settings().memory_limit,
     )
     if resume is None:
-        asked = Asked(words=words or (), backends=backend or (), variants=variant or (), zoo=zoo)
+        asked = _asked(words, backend, variant, zoo, case)
         plan = _planned(engine, asked, revision, _share(shard), name)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)

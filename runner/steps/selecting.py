@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.backends import backend_names, load_backend
 from harness.cells import Cell, Variant
@@ -90,10 +91,20 @@ def model_classes(zoo: str, *, revision_path: Path | None = None) -> Iterator[Mo
         yield model_class(record)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What came of building the case of one model class."""
+
+    #: ready, skip or error
+    status: str
+    reason: str | None = None
+    recipe: Mapping[str, object] = field(default_factory=dict)
+
+
 def builds(
     zoo: str, names: Iterable[str], *, revision_path: Path | None = None
-) -> Iterator[tuple[str, str | None, dict[str, object]]]:
-    """For each `model_type/ModelClass`: (name, error or None, recipe).
+) -> Iterator[tuple[str, Build]]:
+    """The build of each `model_type/ModelClass`.
 
     A class that kills the process is an error itself; the rest go on in a new one.
     """
@@ -101,16 +112,15 @@ def builds(
     while waiting:
         seen = 0
         for record in _listing([zoo, "--build"], waiting, revision_path=revision_path, fatal=False):
-            error, recipe = record["error"], record.get("recipe")
-            yield waiting[seen], _text(error), recipe if isinstance(recipe, dict) else {}
+            yield waiting[seen], _build(record)
             seen += 1
         if seen < len(waiting):
-            yield waiting[seen], "the process died while building it", {}
+            yield waiting[seen], Build(status="error", reason="the process died while building it")
         waiting = waiting[seen + 1 :]
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _build(record: Mapping[str, Any]) -> Build:
+    return Build(status=record["status"], reason=record["reason"], recipe=record["recipe"])
 
 
 def _listing(

@@ -59,6 +59,43 @@ def test_shapes_and_dtypes_are_compared_before_values() -> None:
     assert problem(one(1), one(1, dtype="float16")) == "dtype"
 
 
+SCORES = np.array([[0.1, 0.7, 0.7 + 1e-6, 0.0], [0.9, 0.1, 0.2, 0.3]], dtype="float32")
+
+
+def test_indices_that_choose_among_equals_are_ties_and_no_problem() -> None:
+    eager = {"scores": Array(SCORES, "float32"), "best": Array(SCORES.argmax(-1), "int64")}
+    other = {**eager, "best": Array(np.array([1, 0]), "int64")}
+    best = compare(eager, other)[1]
+    assert (best.problem, best.ties) == (None, 1)
+
+
+def test_indices_that_choose_a_lesser_one_are_a_problem() -> None:
+    eager = {"scores": Array(SCORES, "float32"), "best": Array(SCORES.argmax(-1), "int64")}
+    other = {**eager, "best": Array(np.array([2, 3]), "int64")}
+    best = compare(eager, other)[1]
+    assert (best.problem, best.mismatched, best.ties) == ("values", 1, 0)
+
+
+def test_a_top_k_in_another_order_among_equals_is_a_tie() -> None:
+    eager = {"router": Array(SCORES[:1], "float32"), "chosen": Array(np.array([[2, 1]]), "int64")}
+    other = {**eager, "chosen": Array(np.array([[1, 2]]), "int64")}
+    assert compare(eager, other)[1].ties == 2
+
+
+def test_integers_that_are_no_choice_get_no_mercy() -> None:
+    eager = {"scores": Array(SCORES, "float32"), "lengths": Array(np.array([3, 1]), "int64")}
+    other = {**eager, "lengths": Array(np.array([1, 1]), "int64")}
+    assert compare(eager, other)[1].problem == "values"
+
+
+def test_logits_tell_how_often_the_winner_is_the_same() -> None:
+    wrong = SCORES.copy()
+    wrong[1] = [0.0, 0.0, 0.0, 1.0]
+    (same,) = compare({"logits": Array(SCORES, "float32")}, {"logits": Array(SCORES, "float32")})
+    (half,) = compare({"logits": Array(SCORES, "float32")}, {"logits": Array(wrong, "float32")})
+    assert (same.top1_agreement, half.top1_agreement) == (1.0, 0.5)
+
+
 def test_outputs_too_few_and_too_many_are_named() -> None:
     found = compare(one(1, name="a"), one(1, name="b"))
     assert [(each.name, each.problem) for each in found] == [("a", "missing"), ("b", "unexpected")]
