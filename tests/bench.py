@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.backends import load_backend
 from harness.cells import Cell
 from harness.results import Outcome
-from harness.zoo.base import load_zoo
+from harness.zoo.base import Zoo, load_zoo
 from runner.execute.local import Shard, run_shard
 
 _CLASSES = ("bert/BertModel", "llama/LlamaForCausalLM", "vit/ViTModel")
@@ -50,16 +50,17 @@ def bare(ids: Sequence[str]) -> Cost:
 
     torch.set_num_threads(1)
     cells = [Cell.parse(name) for name in ids]
+    zoo = load_zoo()
     for backend in sorted({cell.backend for cell in cells}):
-        _bare_cell(Cell.parse(f"bert/BertModel/forward-static/{backend}"))
+        _bare_cell(zoo, Cell.parse(f"bert/BertModel/forward-static/{backend}"))
     wall, cpu = time.perf_counter(), time.process_time()
     for cell in cells:
-        _bare_cell(cell)
+        _bare_cell(zoo, cell)
     return Cost(cpu=time.process_time() - cpu, wall=time.perf_counter() - wall)
 
 
-def _bare_cell(cell: Cell) -> None:
-    zoo, backend = load_zoo(), load_backend(cell.backend)
+def _bare_cell(zoo: Zoo, cell: Cell) -> None:
+    backend = load_backend(cell.backend)
     case = zoo.build(cell.model_type, cell.model_class)
     for part in zoo.components(case, cell.variant):
         zoo.eager(part, part.inputs)
