@@ -117,7 +117,7 @@ def side(size: Any) -> int | None:  # noqa: ANN401  (an int, a pair or None)
 
 
 def tensor(name: str, shape: tuple[int, ...], setting: Setting, *, kind: str = "float") -> Any:  # noqa: ANN401  (a tensor)
-    """Random numbers, whole ones in the vocabulary's upper range, or a mask."""
+    """Random numbers, whole ones, or a mask; the kinds are those of `overrides.toml`."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     generator = setting.generator(name)
@@ -127,5 +127,9 @@ def tensor(name: str, shape: tuple[int, ...], setting: Setting, *, kind: str = "
         return torch.ones(shape, dtype=torch.long)
     if kind == "bool":
         return torch.rand(shape, generator=generator) < 0.5
+    if kind == "unit":
+        return torch.rand(shape, generator=generator)
+    if kind.startswith("first "):
+        return (torch.arange(shape[-1]) < int(kind.removeprefix("first "))).expand(shape).clone()
     below = int(kind.removeprefix("below ")) if kind.startswith("below ") else 2
     return torch.randint(0, below, shape, generator=generator)
