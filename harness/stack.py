@@ -5,7 +5,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime", "executorch", "numpy")
+PACKAGES = (
+    "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "executorch", "openvino", "numpy",
+)  # fmt: skip
 
 
 def stack(*, device: str = "cpu") -> dict[str, str]:

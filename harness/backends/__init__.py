@@ -17,6 +17,7 @@ _BUILT_IN = {
     "dynamo": "harness.backends.dynamo:DynamoBackend",
     "onnx": "harness.backends.onnx:OnnxBackend",
     "executorch": "harness.backends.executorch:ExecutorchBackend",
+    "openvino": "harness.backends.openvino:OpenvinoBackend",
 }
 _registered: dict[str, Callable[[], Backend]] = {}
 

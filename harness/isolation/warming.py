@@ -31,14 +31,20 @@ class Warm:
 
 
 def warm_up(zoo_name: str, backend_names: Sequence[str]) -> Warm:
-    """Import everything and run one tiny static export per backend."""
+    """Import everything; one tiny static export per backend, and a dynamic one for what they share.
+
+    Symbolic shapes cost the first export that has them 0.6 s (sympy's modules and caches).
+    """
     if zoo_name == TRANSFORMERS or "/" in zoo_name:
         _import_torch()
     zoo = load_zoo(zoo_name)
     importlib.import_module("harness.attempt")
     model_class = getattr(zoo, "warm_up", _WARM_UP.get(zoo_name))
     backends: dict[str, Backend] = {}
-    warnings = []
+    warnings: list[str] = []
+    if zoo_name == TRANSFORMERS and backend_names:
+        case = f"{model_class}/{Variant.FORWARD_DYNAMIC}"
+        warnings += _export(zoo, load_backend("dynamo"), case)
     for name in backend_names:
         try:
             backends[name] = load_backend(name)

@@ -54,6 +54,27 @@ def load(program, module):
     return run"""
 
 
+_OPENVINO = """\
+def load(program, module):
+    import openvino
+
+    properties = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(program, "CPU", properties)
+
+    def run(inputs):
+        taken = completed(module, inputs)
+        leaves, feeds = get_leaf_tensors(taken), {}
+        for port in compiled.inputs:
+            names = [name.removeprefix("input.") for name in port.get_names()]
+            leaf = next((name for name in names if name in leaves or name in taken), names[0])
+            feeds[port.any_name] = numpy.asarray(leaves.get(leaf, taken.get(leaf)))
+        found = compiled(feeds)
+        outputs = {port.any_name.removeprefix("output."): found[port] for port in compiled.outputs}
+        return {name: torch.from_numpy(value.copy()) for name, value in outputs.items()}
+
+    return run"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a script needs to know of a backend."""
@@ -62,6 +83,8 @@ class Parts:
     prefix: str
     packages: tuple[str, ...]
     runtime: str
+    #: more of the exporter's settings, `, stateful=False`
+    options: str = ""
 
     @property
     def requirements(self) -> str:
@@ -80,4 +103,10 @@ BACKENDS = {
     "dynamo": Parts(prefix="Dynamo", packages=(), runtime=_DYNAMO),
     "onnx": Parts(prefix="Onnx", packages=("onnx", "onnxscript", "onnxruntime"), runtime=_ONNX),
     "executorch": Parts(prefix="Executorch", packages=("executorch",), runtime=_EXECUTORCH),
+    "openvino": Parts(
+        prefix="OpenVINO",
+        packages=("openvino",),
+        runtime=_OPENVINO,
+        options=", stateful=False",
+    ),
 }

@@ -49,6 +49,7 @@ def script(cell: Cell, case: Case) -> str:
         requirements=parts.requirements,
         exporter=f"{parts.prefix}Exporter",
         settings=f"{parts.prefix}Config",
+        options=parts.options,
         configuration_module=type(case.model.config).__module__,
         configuration_class=type(case.model.config).__name__,
         model_module=kind.__module__,

@@ -49,7 +49,7 @@ _SIZES = tuple(
     for pattern, size in (
         (r"(.*_)?(vocab_size|vocabulary_size)(_per_layer_input)?", VOCABULARY),
         (r"hidden_size_per_layer_input", 16),
-        (r"(.*_)?(num_key_value_heads|num_kv_heads)|n_head_kv|multi_query_group_num", KEY_VALUE_HEADS),
+        (r"(.*_)?num_(key_value|kv)_heads|n_head_kv|multi_query_group_num", KEY_VALUE_HEADS),
         (r"adapter_(in|out|input|output)_(dim|size)", WIDTH),
         (r"mamba_(n|num)_heads", 8),
         (r".*(attention_heads|num_heads|n_heads?|num_value_heads|num_key_heads)", HEADS),

@@ -19,7 +19,9 @@ from harness.listing import model_class
 from harness.zoo.base import TRANSFORMERS, ModelClass, load_zoo
 from runner.core.select import Selection, check_known, parse
 
-DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
+_DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
+#: joins the default ones where it is installed
+_OPTIONAL_BACKENDS = ("openvino",)
 DEFAULT_VARIANTS = (Variant.FORWARD_STATIC, Variant.FORWARD_DYNAMIC)
 
 
@@ -55,12 +57,14 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
         load_backend(name)
     selection = parse(asked.words)
     variants = [Variant.named(name) for name in asked.variants]
-    backends = asked.backends or (backend_names() if selection.names("backend") else ())
+    backends = asked.backends or (
+        backend_names() if selection.names("backend") else default_backends()
+    )
     classes = list(model_classes(asked.zoo, revision_path=revision_path))
     pairs = [
         (cell, item.skip)
         for item in classes
-        for cell in _cells(item, variants or _variants(selection), backends or DEFAULT_BACKENDS)
+        for cell in _cells(item, variants or _variants(selection), backends)
     ]
     check_known(selection, [cell for cell, _ in pairs])
     skips = dict(pairs)
@@ -70,6 +74,12 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     missing = {name: load_backend(name).missing() for name in {cell.backend for cell in cells}}
     reasons = {cell: skips[cell] or missing[cell.backend] for cell in cells}
     return Selected(cells=cells, skips={cell: why for cell, why in reasons.items() if why})
+
+
+def default_backends() -> list[str]:
+    """The backends that are meant when none is named."""
+    joined = [name for name in _OPTIONAL_BACKENDS if load_backend(name).missing() is None]
+    return [*_DEFAULT_BACKENDS, *joined]
 
 
 def _variants(selection: Selection) -> Sequence[Variant]:
