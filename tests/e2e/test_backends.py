@@ -39,6 +39,15 @@ def test_a_model_runs_as_eager_does_on_each_runtime(name: str) -> None:
     assert len(sizes) == (2 if result.cell.variant.dynamic else 1)
 
 
+@pytest.mark.parametrize(
+    "name", ["bert/BertModel/forward-static/openvino", "llama/LlamaModel/forward-dynamic/openvino"]
+)
+def test_openvino_joins_where_it_is_installed(name: str) -> None:
+    pytest.importorskip("openvino")
+    result = _attempt(name)
+    assert (result.outcome, result.reason) == (Outcome.PASS, None)
+
+
 def test_a_dimension_that_was_quietly_fixed_is_a_failure_at_other_sizes() -> None:
     result = _attempt("mamba/MambaForCausalLM/forward-dynamic/dynamo")
     assert (result.outcome, result.stage) == (Outcome.FAIL, Stage.RESIZE)
