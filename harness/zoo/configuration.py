@@ -71,7 +71,7 @@ def _shrunk_below(
     tokens: Tokens,
     overrides: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The sub-configurations, each with the overrides that begin with its field."""
+    """The sub-configurations, each with the overrides that are about it."""
     subs = {n: v for n, v in _fields(default).items() if is_configuration(v)}
     return {
         name: _shrink(sub, rung=rung, tokens=tokens, overrides=_under(name, overrides))
@@ -80,9 +80,11 @@ def _shrunk_below(
 
 
 def _under(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    start = f"{name}."
+    """What begins with the field, what it is given whole, and what goes by a class's name."""
+    start, whole = f"{name}.", overrides.get(name)
     below = {k.removeprefix(start): v for k, v in overrides.items() if k.startswith(start)}
-    return below | {k: v for k, v in overrides.items() if k[0].isupper()}
+    named = {k: v for k, v in overrides.items() if k[0].isupper()}
+    return {**(whole if isinstance(whole, Mapping) else {}), **below, **named}
 
 
 def _changed_fields(default: Any, rung: Rung, tokens: Tokens) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)

@@ -9,7 +9,7 @@ import pytest
 from harness.attempt import attempt
 from harness.backends.base import Enter, Program, Runtime
 from harness.cells import Cell
-from harness.errors import RuntimeLimit
+from harness.errors import PackageError, RuntimeLimit
 from harness.results import Outcome, Result, Stage
 from harness.zoo.base import Component, Inputs, Outputs
 from tests.toyzoo.backend import AbsentBackend, ToyBackend
@@ -79,6 +79,21 @@ def test_a_program_that_fixed_a_dimension_is_caught_with_other_sizes(toy: Keep) 
     dynamic = run(name, "forward-dynamic")
     assert told(dynamic) == (Outcome.FAIL, Stage.RESIZE, "specialized-shape")
     assert "expected (2, 3)" in (dynamic.traceback or "")
+
+
+def test_a_package_that_turns_out_to_be_missing_while_building_is_a_skip(toy: Keep) -> None:
+    class NeedsTimm(Toy):
+        def __init__(self) -> None:
+            raise PackageError("needs timm, which is not installed")
+
+    result = run(toy(NeedsTimm))
+    assert told(result) == (Outcome.SKIP, None, None)
+    assert result.reason == "needs timm, which is not installed"
+
+
+def test_a_generating_variant_says_that_no_tokens_are_compared() -> None:
+    (part,) = run("Passes", "generate-static").components
+    assert "no tokens are generated" in part.notes[0]
 
 
 def test_an_eager_run_that_does_not_repeat_is_our_error(toy: Keep) -> None:
