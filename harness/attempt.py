@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from harness.backends.base import Backend, Enter, Program, Runtime
 from harness.cells import Cell
-from harness.errors import CaseError, PackageError, RuntimeLimit
+from harness.errors import CaseError, RuntimeLimit, SkipError
 from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
 from harness.verify import compare, problems
 from harness.zoo.base import Component, Outputs, Zoo
@@ -91,7 +91,7 @@ def attempt(
     try:
         case = zoo.build(cell.model_type, cell.model_class)
         parts = list(zoo.components(case, cell.variant))
-    except PackageError as error:
+    except SkipError as error:
         return Result(cell=cell, outcome=Outcome.SKIP, reason=str(error), provider=zoo.name)
     except Exception as error:  # noqa: BLE001  (whatever a model raises is a result, not our end)
         return _ours(cell, zoo, clock, error)

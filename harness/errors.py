@@ -6,7 +6,7 @@ MatrixError          a user can do something about it: one line, exit code 2
 ├── RevisionError    a revision that can't be found, unpacked or used with this stack
 ├── StoreError       a database that is missing, behind or ahead of the code
 ├── CaseError        the zoo can't build or run a model class: `error`, ours
-│   └── PackageError a package that the class needs is not installed: `skip`
+│   └── SkipError    the class can't run here (a package) or alone (a helper): `skip`
 └── RuntimeLimit     exported, but the backend's own runtime can't run it: `fail`, theirs
 """
 
@@ -38,8 +38,8 @@ class CaseError(MatrixError):
     """The zoo can't build or run a model class; an `error` of ours, never a `fail` of theirs."""
 
 
-class PackageError(CaseError):
-    """A package that the model class needs is not installed here; its cells are a `skip`."""
+class SkipError(CaseError):
+    """The class can't run here, for want of a package, or alone, being a helper: a `skip`."""
 
 
 class RuntimeLimit(MatrixError):  # noqa: N818  (the glossary's word)

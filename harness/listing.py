@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from harness.errors import CaseError, PackageError
+from harness.errors import CaseError, SkipError
 from harness.zoo.base import ModelClass, Zoo, load_zoo
 
 
@@ -33,7 +33,7 @@ def built(zoo: Zoo, names: Iterable[str]) -> Iterator[dict[str, object]]:
         try:
             recipe = dict(zoo.build(model_type, model_class).recipe)
             record |= {"status": "ready", "reason": None, "recipe": recipe}
-        except PackageError as error:
+        except SkipError as error:
             record |= {"status": "skip", "reason": str(error), "recipe": {}}
         except CaseError as error:
             record |= {"status": "error", "reason": str(error), "recipe": {}}

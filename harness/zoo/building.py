@@ -7,12 +7,13 @@ proven by an eager run too; what the model refuses to vary is recorded with its 
 """
 
 import copy
+import inspect
 import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness.errors import CaseError, PackageError
+from harness.errors import CaseError, SkipError
 from harness.zoo.base import Case
 from harness.zoo.candidate import Candidate, repaired_inputs
 from harness.zoo.configuration import tiny
@@ -35,6 +36,8 @@ _Made = TypeVar("_Made")
 
 def build(model_class: type[Any], model_type: str) -> Case:
     """The case of a class; `CaseError` says in one line why there is none."""
+    if more := _made_with(model_class):
+        raise SkipError(f"a helper of other classes: it is made with {', '.join(more)} as well")
     rules = override(model_type, model_class.__name__)
     deadline = time.monotonic() + _SECONDS
     refusals: list[_RefusedError] = []
@@ -46,8 +49,15 @@ def build(model_class: type[Any], model_type: str) -> Case:
         if time.monotonic() > deadline:
             break
     farthest = max(refusals, key=lambda refusal: refusal.stage)
-    kind = PackageError if farthest.packages else CaseError
+    kind = SkipError if farthest.packages else CaseError
     raise kind(str(farthest)) from farthest.__cause__
+
+
+def _made_with(model_class: type[Any]) -> list[str]:
+    """What its `__init__` asks for beside a configuration."""
+    _, _, *others = inspect.signature(model_class.__init__).parameters.values()
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [p.name for p in others if p.kind is positional and p.default is p.empty]
 
 
 def of_model(model: Any, model_type: str) -> Case:  # noqa: ANN401  (a PreTrainedModel)

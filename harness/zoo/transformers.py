@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.cells import Variant
-from harness.errors import CaseError, PackageError, nearest
+from harness.errors import CaseError, SkipError, nearest
 from harness.zoo.base import Case, Component, Inputs, ModelClass, Outputs, Zoo
 from harness.zoo.building import build
 from harness.zoo.discovery import discover
@@ -48,7 +48,7 @@ class TransformersZoo:
             wanted = f"{model_type}/{model_class}"
             raise CaseError(f"Transformers has no public {wanted}{nearest(wanted, known)}")
         if found.skip:
-            raise PackageError(found.skip)
+            raise SkipError(found.skip)
         try:
             return getattr(importlib.import_module(found.module), found.name)  # type: ignore[no-any-return]  # getattr is untyped
         except ImportError as error:

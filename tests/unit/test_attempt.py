@@ -9,7 +9,7 @@ import pytest
 from harness.attempt import attempt
 from harness.backends.base import Enter, Program, Runtime
 from harness.cells import Cell
-from harness.errors import PackageError, RuntimeLimit
+from harness.errors import RuntimeLimit, SkipError
 from harness.results import Outcome, Result, Stage
 from harness.zoo.base import Component, Inputs, Outputs
 from tests.toyzoo.backend import AbsentBackend, ToyBackend
@@ -84,7 +84,7 @@ def test_a_program_that_fixed_a_dimension_is_caught_with_other_sizes(toy: Keep) 
 def test_a_package_that_turns_out_to_be_missing_while_building_is_a_skip(toy: Keep) -> None:
     class NeedsTimm(Toy):
         def __init__(self) -> None:
-            raise PackageError("needs timm, which is not installed")
+            raise SkipError("needs timm, which is not installed")
 
     result = run(toy(NeedsTimm))
     assert told(result) == (Outcome.SKIP, None, None)
