@@ -10,7 +10,7 @@ import copy
 import inspect
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from harness.errors import CaseError, SkipError
@@ -27,7 +27,8 @@ from harness.zoo.trial import check, run
 from harness.zoo.weights import SEED, instantiate
 from harness.zoo.weights import parameters as count
 
-MAX_PARAMETERS = 30_000_000
+#: what a case should have, and what it may have where no rung is that small
+TINY_PARAMETERS, MAX_PARAMETERS = 5_000_000, 30_000_000
 _SECONDS = 15
 _STAGES = ("configuration", "model", "eager run")
 _NEEDS = re.compile(r"requires the (\w+) library but it was not found")
@@ -41,9 +42,9 @@ def build(model_class: type[Any], model_type: str) -> Case:
     rules = override(model_type, model_class.__name__)
     deadline = time.monotonic() + _SECONDS
     refusals: list[_RefusedError] = []
-    for rung in RUNGS:
+    for rung, limit in _steps(refusals):
         try:
-            return _on_rung(model_class, rung, rules)
+            return _on_rung(model_class, rung, rules, limit)
         except _RefusedError as error:
             refusals.append(error)
         if time.monotonic() > deadline:
@@ -51,6 +52,13 @@ def build(model_class: type[Any], model_type: str) -> Case:
     farthest = max(refusals, key=lambda refusal: refusal.stage)
     kind = SkipError if farthest.packages else CaseError
     raise kind(str(farthest)) from farthest.__cause__
+
+
+def _steps(refusals: "list[_RefusedError]") -> Iterator[tuple[Rung, int]]:
+    """All rungs with tiny models, then again with larger ones if any was refused for its size."""
+    yield from ((rung, TINY_PARAMETERS) for rung in RUNGS)
+    if any(isinstance(each.__cause__, _LargeError) for each in refusals):
+        yield from ((rung, MAX_PARAMETERS) for rung in RUNGS)
 
 
 def _made_with(model_class: type[Any]) -> list[str]:
@@ -85,10 +93,14 @@ class _RefusedError(CaseError):
         self.stage = stage
 
 
-def _on_rung(model_class: type[Any], rung: Rung, rules: Override) -> Case:
+class _LargeError(CaseError):
+    """More parameters than asked for."""
+
+
+def _on_rung(model_class: type[Any], rung: Rung, rules: Override, limit: int) -> Case:
     kind = model_class.config_class
     configuration = _attempt(0, lambda: tiny(kind, rung=rung, overrides=rules.configuration))
-    _attempt(1, lambda: _refuse_large(model_class, configuration))
+    _attempt(1, lambda: _refuse_large(model_class, configuration, limit))
     model = _attempt(1, lambda: instantiate(model_class, configuration))
     candidate = Candidate(
         model=model, rung=rung, parameters=parameters(model_class), override=rules
@@ -103,14 +115,14 @@ def _attempt(stage: int, step: Callable[[], _Made]) -> _Made:
         raise _RefusedError(stage, error) from error
 
 
-def _refuse_large(model_class: type[Any], configuration: Any) -> None:  # noqa: ANN401  (a PreTrainedConfig)
+def _refuse_large(model_class: type[Any], configuration: Any, limit: int) -> None:  # noqa: ANN401  (a PreTrainedConfig)
     """Count the parameters before memory is taken for them."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     with torch.device("meta"):
         size = count(model_class(copy.deepcopy(configuration)))
-    if size > MAX_PARAMETERS:
-        raise CaseError(f"{size:,} parameters, more than {MAX_PARAMETERS:,}")
+    if size > limit:
+        raise _LargeError(f"{size:,} parameters, more than {limit:,}")
 
 
 def _case(candidate: Candidate) -> Case:
