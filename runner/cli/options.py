@@ -25,7 +25,12 @@ Variants = Annotated[
     typer.Option("--variant", "-v", help="Variant; may be repeated.", show_default=False),
 ]
 RevisionName = Annotated[
-    str, typer.Option("--revision", "-r", help="`installed`, or a release such as 5.22.2.")
+    str,
+    typer.Option(
+        "--revision",
+        "-r",
+        help="`installed`, a release such as 5.22.2, or a commit: path/to/transformers@main.",
+    ),
 ]
 ZooName = Annotated[
     str, typer.Option("--zoo", help="Dotted path of the module that makes the cases.", hidden=True)

@@ -1,7 +1,8 @@
 """Revisions: which Transformers is under test.
 
-`installed` is what the stack has. A release is fetched with pip, without its dependencies, and
-unpacked into a folder of its own, which comes first on the path of that run's processes alone.
+`installed` is what the stack has. A release is fetched with pip, without its dependencies; a commit
+is taken out of a git checkout, `path/to/transformers@main`. Either lies in a folder of its own,
+which comes first on the path of that run's processes alone.
 """
 
 from dataclasses import dataclass
@@ -11,16 +12,19 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import RevisionError
-from runner.revisions.releases import Pip, fetch, run_pip
+from runner.revisions.commits import commit, extract
+from runner.revisions.releases import fetch
+from runner.revisions.requirements import Pip, run_pip
 
 INSTALLED = "installed"
+_SHORT = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """A Transformers to test."""
 
-    #: what it is called in results: the version
+    #: what it is called in results: the version, or the first twelve digits of the commit
     name: str
     #: folder to put first on the path; None for what is installed
     path: Path | None = None
@@ -40,15 +44,16 @@ def resolve(text: str, *, cache: Path, pip: Pip = run_pip) -> Revision:
         ) from None
     if text in (INSTALLED, installed):
         return Revision(name=installed)
+    folder, _, reference = text.partition("@")
     if "@" in text or "/" in text:
-        raise RevisionError(
-            f"{text!r} looks like a git checkout, which can't be run yet; "
-            "use `installed` or a release such as 5.22.2"
-        )
+        sha = commit(Path(folder), reference)
+        home = extract(Path(folder), sha, cache=cache, pip=pip)
+        return Revision(name=sha[:_SHORT], path=home / "src")
     try:
         Version(text)
     except InvalidVersion:
         raise RevisionError(
-            f"{text!r} is no revision; use `installed` or a release such as 5.22.2"
+            f"{text!r} is no revision; use `installed`, a release such as 5.22.2, or a commit of "
+            "a checkout such as path/to/transformers@main"
         ) from None
     return Revision(name=text, path=fetch(text, cache=cache, pip=pip))

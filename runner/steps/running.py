@@ -65,13 +65,14 @@ class Plan:
 
     def save(self) -> None:
         """Write `run.json` whole or not at all."""
-        record = dataclasses.asdict(self) | {
+        record = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)} | {
             "folder": None,
             "revision_path": self.revision_path and str(self.revision_path.resolve()),
             "started_at": self.started_at.isoformat(),
             "cells": [cell.id for cell in self.cells],
             "share": [cell.id for cell in self.share],
             "skips": {cell.id: why for cell, why in self.skips.items()},
+            "stack": dict(self.stack),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = self.folder / "run.json.draft"

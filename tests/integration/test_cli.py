@@ -58,6 +58,20 @@ def test_a_run_with_failing_cells_is_complete_and_exits_with_0(cli: Cli) -> None
     assert record["outcomes"]["error"] == 2
 
 
+def test_what_cannot_run_here_is_a_skip_with_the_way_out_and_the_rest_runs(
+    cli: Cli, tmp_path: Path
+) -> None:
+    zoo = ["--zoo", "tests.toyzoo", "--backend", "toy", "--backend", "absent", "-v"]
+    done = cli("run", *_selected("toy/Passes", "toy/NeedsMissingPackage"), *zoo, "forward-static")
+    assert done.returncode == 0, done.stderr
+    assert "1 passed, 3 skipped in " in done.stdout
+    lines = (tmp_path / ".export-matrix").glob("runs/*/shards/skips.jsonl")
+    reasons = {
+        json.loads(line)["reason"] for file in lines for line in file.read_text().splitlines()
+    }
+    assert reasons == {"needs the package no-such-package", "pip install no-such-package"}
+
+
 def test_a_run_ends_with_its_summary_and_the_line_that_opens_the_dashboard(cli: Cli) -> None:
     done = cli("run", "toy/Passes/*", *TOY)
     assert "2 passed in " in done.stdout

@@ -28,7 +28,11 @@ class FakePip:
     def __call__(self, arguments: Sequence[str]) -> tuple[int, str]:
         self.asked.append(list(arguments))
         if arguments[0] == "install":
-            (Path(arguments[arguments.index("--target") + 1]) / "installed").touch()
+            target = arguments.index("--target") + 1
+            for name in arguments[target + 1 :]:
+                info = Path(arguments[target]) / f"{name.partition('>')[0]}-99.dist-info"
+                info.mkdir()
+                (info / "METADATA").write_text(f"Name: {name.partition('>')[0]}\nVersion: 99\n")
             return 0, ""
         if arguments[-1] != "transformers==5.22.2":
             return 1, VERSIONS
@@ -99,7 +103,7 @@ def test_a_requirement_that_the_stack_lacks_goes_into_the_releases_own_folder(
     assert pip.asked[1][-1] == "nowhere-to-be-found>=3"
     assert "--no-deps" in pip.asked[1]
     assert found.path is not None
-    assert (found.path / "installed").exists()
+    assert (found.path / "nowhere-to-be-found-99.dist-info").exists()
 
 
 def test_what_is_under_test_is_never_replaced(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_what_is_under_test_is_never_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("../transformers@main", "git checkout"), ("newest", "no revision"), ("", "no revision")],
+    [("./transformers@main", "no folder"), ("newest", "no revision"), ("", "no revision")],
 )
 def test_what_is_no_revision_is_said_to_be_none(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(RevisionError, match=says):
