@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from harness.errors import CaseError, SkipError
+from harness.results import jsonable
 from harness.zoo.base import ModelClass, Zoo, load_zoo
 
 
@@ -31,7 +32,7 @@ def built(zoo: Zoo, names: Iterable[str]) -> Iterator[dict[str, object]]:
         model_type, _, model_class = name.strip().partition("/")
         record: dict[str, object] = {"model_type": model_type, "name": model_class}
         try:
-            recipe = dict(zoo.build(model_type, model_class).recipe)
+            recipe = jsonable(zoo.build(model_type, model_class).recipe)
             record |= {"status": "ready", "reason": None, "recipe": recipe}
         except SkipError as error:
             record |= {"status": "skip", "reason": str(error), "recipe": {}}

@@ -7,6 +7,7 @@ of guessing (more fields may be added within one schema, none renamed or dropped
 
 import dataclasses
 import json
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -147,6 +148,7 @@ class Result:
     def to_line(self) -> str:
         """One line of JSON, without the line break."""
         record = {"schema": SCHEMA, **dataclasses.asdict(self), "cell": self.cell.id}
+        record["recipe"] = jsonable(self.recipe)
         return json.dumps(record, allow_nan=False, separators=(",", ":"))
 
     @classmethod
@@ -164,6 +166,16 @@ class Result:
             return cls(**_fields(record))
         except (KeyError, TypeError, ValueError, AttributeError, MatrixError) as error:
             raise RecordError(f"damaged result ({type(error).__name__}: {error})") from None
+
+
+def jsonable(value: Any) -> Any:  # noqa: ANN401  (what a configuration holds)
+    """The value as JSON has it; what JSON lacks (infinity, a dtype) as text."""
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(each) for each in value]
+    known = value is None or isinstance(value, str | bool | int)
+    return value if known or (isinstance(value, float) and math.isfinite(value)) else str(value)
 
 
 def _no_number(text: str) -> float:

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from harness.backends import load_backend
 from harness.backends.base import Backend
 from harness.isolation.messages import Request, result_message, stage_message
 from harness.isolation.processes import tie_to_parent
-from harness.results import Stage
+from harness.results import Outcome, Result, Stage
 from harness.zoo.base import Zoo
 
 #: ends a child that could not even say what happened
@@ -51,8 +52,10 @@ def live(birth: Birth) -> NoReturn:
         _settle(birth)
         _attempt(birth)
         os._exit(0)
-    except BaseException:  # noqa: BLE001  (whatever it is must not return into the zygote's loop)
+    except BaseException as error:  # noqa: BLE001  (whatever it is must not return into the zygote's loop)
         sys.excepthook(*sys.exc_info())
+        if isinstance(error, Exception):  # a model's own were results already: this one is ours
+            _say(birth.pipe, result_message(_ours(birth.request, error)))
         _flush()
         os._exit(BROKEN)
 
@@ -98,6 +101,16 @@ def _attempt(birth: Birth) -> None:
     result = attempt(cell, zoo=birth.zoo, backend=backend, enter=enter)
     _flush()
     _say(birth.pipe, result_message(result.replace(attempt=birth.request.attempt)))
+
+
+def _ours(request: Request, error: Exception) -> Result:
+    return Result(
+        cell=request.cell,
+        attempt=request.attempt,
+        outcome=Outcome.ERROR,
+        reason=f"the harness broke: {type(error).__name__}: {error}",
+        traceback="".join(traceback.format_exception(error)),
+    )
 
 
 def _say(pipe: int, message: bytes) -> None:

@@ -20,7 +20,7 @@ def resized(
         label = _asked(sizes)
         try:
             other, _ = candidate.inputs(plan, sizes)
-            label = _label(inputs, other, sizes.batch)
+            label = label_of(inputs, other, sizes.batch)
             if label and label not in fixed:
                 run(candidate.model, other)
                 return other, label, fixed
@@ -49,7 +49,7 @@ _SIZED = (
 _PACKED = 2
 
 
-def _label(inputs: Inputs, other: Inputs, batch: int) -> str:
+def label_of(inputs: Inputs, other: Inputs, batch: int) -> str:
     """What differs between inputs, `batch 3, sequence 13`; empty if nothing does."""
     changed = {
         name: (each.shape, other[name].shape)

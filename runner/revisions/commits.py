@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from harness.errors import RevisionError
 from runner.revisions.requirements import Pip, complete
 
-#: what of the repository is taken
-_PARTS = ("src", "tests", "setup.py")
+#: what of the repository is taken; its tests import from `utils`
+_PARTS = ("src", "tests", "utils", "setup.py")
 _EXPORTERS = "src/transformers/exporters/__init__.py"
 _VERSIONS = "src/transformers/dependency_versions_table.py"
 

@@ -163,3 +163,12 @@ def test_two_hundred_cells_that_do_nothing_take_seconds(matrix: Matrix) -> None:
     output = matrix.run("-q", "--tb=no")
     assert counted(output) == {"error": 200}
     assert time.monotonic() - started < 30
+
+
+def test_what_breaks_in_the_harness_is_an_error_of_ours_and_no_crash(matrix: Matrix) -> None:
+    matrix.write(toys("Passes", backend="nowhere"))
+    matrix.run()
+    result = matrix.results()["Passes"]
+    assert result.outcome is Outcome.ERROR
+    assert "the harness broke: SelectionError: unknown backend 'nowhere'" in (result.reason or "")
+    assert "load_backend" in (result.traceback or "")

@@ -37,6 +37,12 @@ def test_a_line_comes_back_whole() -> None:
     assert Result.from_line(WHOLE.to_line()) == WHOLE
 
 
+def test_what_json_has_no_word_for_is_text_in_the_recipe() -> None:
+    told = WHOLE.replace(recipe={"limit": (0.0, float("inf")), 2: {"dtype": Outcome}})
+    read = Result.from_line(told.to_line()).recipe
+    assert read == {"limit": [0.0, "inf"], "2": {"dtype": str(Outcome)}}
+
+
 def test_a_field_that_a_newer_writer_added_is_passed_over() -> None:
     record = json.loads(WHOLE.to_line()) | {"weather": "fine"}
     assert Result.from_line(json.dumps(record)) == WHOLE
