@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from harness.errors import CaseError, SkipError
+from harness.errors import CaseError, MatrixError, SkipError
 from harness.results import jsonable
 from harness.zoo.base import ModelClass, Zoo, load_zoo
 
@@ -46,16 +46,20 @@ def model_class(record: dict[str, object]) -> ModelClass:
     return ModelClass(**record)  # type: ignore[arg-type]  # written by `found`, just above
 
 
-def main(arguments: list[str]) -> None:
-    zoo = load_zoo(arguments[0])
+def main(arguments: list[str]) -> int:
     out = sys.stdout
     # What model code prints must not mix with the lines.
     sys.stdout = sys.stderr
-    records = built(zoo, sys.stdin) if "--build" in arguments else found(zoo)
-    for record in records:
-        out.write(json.dumps(record) + "\n")
-        out.flush()
+    try:
+        zoo = load_zoo(arguments[0])
+        for record in built(zoo, sys.stdin) if "--build" in arguments else found(zoo):
+            out.write(json.dumps(record) + "\n")
+            out.flush()
+    except MatrixError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -14,10 +14,10 @@ from harness.backends import load_backend
 from harness.backends.base import Backend
 from harness.cells import Cell, Variant
 from harness.results import Outcome, Stage
-from harness.zoo.base import TRANSFORMERS, Zoo, load_zoo
+from harness.zoo.base import PROVIDERS, TRANSFORMERS, Zoo, load_zoo
 
 #: model class that a zoo is warmed up with: the zoo's `warm_up` attribute, or this
-_WARM_UP = {TRANSFORMERS: "bert/BertModel"}
+_WARM_UP = dict.fromkeys(PROVIDERS.values(), "bert/BertModel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +35,25 @@ def warm_up(zoo_name: str, backend_names: Sequence[str]) -> Warm:
 
     Symbolic shapes cost the first export that has them 0.6 s (sympy's modules and caches).
     """
-    if zoo_name == TRANSFORMERS or "/" in zoo_name:
+    if zoo_name in PROVIDERS.values() or "/" in zoo_name:
         _import_torch()
     zoo = load_zoo(zoo_name)
     importlib.import_module("harness.attempt")
     model_class = getattr(zoo, "warm_up", _WARM_UP.get(zoo_name))
     backends: dict[str, Backend] = {}
     warnings: list[str] = []
-    if zoo_name == TRANSFORMERS and backend_names:
+    # Test code is for children alone: the other provider's case warms up as well.
+    first = load_zoo(TRANSFORMERS) if zoo_name in PROVIDERS.values() else zoo
+    if zoo_name in PROVIDERS.values() and backend_names:
         case = f"{model_class}/{Variant.FORWARD_DYNAMIC}"
-        warnings += _export(zoo, load_backend("dynamo"), case)
+        warnings += _export(first, load_backend("dynamo"), case)
     for name in backend_names:
         try:
             backends[name] = load_backend(name)
             if model_class and not backends[name].missing():
-                warnings += _export(zoo, backends[name], f"{model_class}/{Variant.FORWARD_STATIC}")
+                warnings += _export(
+                    first, backends[name], f"{model_class}/{Variant.FORWARD_STATIC}"
+                )
         except Exception as error:  # noqa: BLE001  (whatever a library raises: cells will tell)
             warnings.append(f"{name}: not warmed up: {type(error).__name__}: {error}")
     gc.collect()

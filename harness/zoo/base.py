@@ -1,8 +1,11 @@
 """What a zoo offers: model classes, cases, and the graphs a case decomposes into.
 
-A zoo is named by its dotted module path, which has a `zoo() -> Zoo` function
-(`harness.zoo.transformers`: Transformers' own classes; the tests' `toyzoo`), or by the path of the
-user's own models (`harness.zoo.own`).
+A zoo is named by its dotted module path, which has a `zoo() -> Zoo` function, or by the path of the
+user's own models (`harness.zoo.own`):
+
+- `harness.zoo.transformers`: Transformers' own classes, made by rules;
+- `harness.zoo.testers`: the same classes, as a checkout's tests make them;
+- the tests' `toyzoo`.
 """
 
 import importlib
@@ -12,14 +15,16 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from harness.cells import Variant
-from harness.errors import SelectionError
+from harness.errors import SelectionError, nearest
 
 #: what a forward takes, `{"input_ids": tensor, "past_key_values": cache}`
 Inputs = dict[str, Any]
 #: what a forward gave: dotted path -> array (numpy; bfloat16 widened to float32)
 Outputs = Mapping[str, "Array"]
 
-TRANSFORMERS = "harness.zoo.transformers"
+TRANSFORMERS, TESTERS = "harness.zoo.transformers", "harness.zoo.testers"
+#: the zoos of Transformers' own classes, by what results call their provider
+PROVIDERS = {"transformers": TRANSFORMERS, "testers": TESTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +108,7 @@ def load_zoo(name: str = TRANSFORMERS) -> Zoo:
         module = importlib.import_module(name)
         make = cast(Callable[[], Zoo], module.zoo)
     except (ImportError, AttributeError) as error:
-        raise SelectionError(f"{name!r} is no zoo ({error}); try {TRANSFORMERS!r}") from None
+        known = ", ".join(PROVIDERS)
+        hint = nearest(name, PROVIDERS)
+        raise SelectionError(f"no provider {name!r} ({error}){hint} (one of {known})") from None
     return make()

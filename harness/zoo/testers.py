@@ -16,13 +16,14 @@ import importlib
 import inspect
 import sys
 import unittest
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.errors import CaseError, SelectionError, SkipError
-from harness.zoo.base import Case, Inputs, Zoo
+from harness.zoo.base import Case, Inputs, ModelClass, Zoo
 from harness.zoo.discovery import package_folder
 from harness.zoo.resizing import label_of
 from harness.zoo.transformers import TransformersZoo
@@ -41,8 +42,19 @@ class TestersZoo(TransformersZoo):
 
     name = "testers"
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    @cached_property
+    def _root(self) -> Path:
+        root = package_folder().parents[1]
+        if (root / "tests" / "models").is_dir():
+            return root
+        raise SelectionError(
+            "there are no model testers beside this Transformers; they come with a commit: "
+            "--revision path/to/transformers@main"
+        )
+
+    def discover(self) -> Sequence[ModelClass]:  # type: ignore[explicit-override]  # Python 3.12's
+        assert self._root  # noqa: S101  (without testers there is nothing to list)
+        return super().discover()
 
     def build(self, model_type: str, model_class: str) -> Case:  # type: ignore[explicit-override]  # Python 3.12's
         kind = self._load(model_type, model_class)
@@ -232,11 +244,5 @@ def _upstream(tester: Any, kind: type[Any]) -> dict[str, Any]:  # noqa: ANN401  
 
 
 def zoo() -> Zoo:
-    """The zoo that `harness.zoo.base.load_zoo` finds; `SelectionError` without testers."""
-    root = package_folder().parents[1]
-    if not (root / "tests" / "models").is_dir():
-        raise SelectionError(
-            "there are no model testers beside this Transformers; they come with a commit: "
-            "--revision path/to/transformers@main"
-        )
-    return TestersZoo(root)
+    """The zoo that `harness.zoo.base.load_zoo` finds."""
+    return TestersZoo()

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from harness.zoo.base import TRANSFORMERS
-
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -33,7 +31,13 @@ RevisionName = Annotated[
     ),
 ]
 ZooName = Annotated[
-    str, typer.Option("--zoo", help="Dotted path of the module that makes the cases.", hidden=True)
+    str,
+    typer.Option(
+        "--provider",
+        "--zoo",
+        help="Who makes the cases: `transformers` (the rules of this project), `testers` (the "
+        "model testers of the checkout that --revision names), or a module's dotted path.",
+    ),
 ]
 CasePath = Annotated[
     Path | None,
@@ -56,4 +60,4 @@ Database = Annotated[
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files (*.jsonl).")]
 
 INSTALLED = "installed"
-DEFAULT_ZOO = TRANSFORMERS
+DEFAULT_ZOO = "transformers"

@@ -11,7 +11,7 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import SelectionError
-from harness.zoo.base import load_zoo
+from harness.zoo.base import PROVIDERS, load_zoo
 from runner.cli.console import as_json, err, listed, out, progress
 from runner.cli.options import (
     DEFAULT_ZOO,
@@ -84,7 +84,8 @@ def _asked(
     """What the options ask for; of the user's own models everything, unless words choose."""
     if case is not None:
         zoo, words = str(case.resolve()), words or ["all"]
-    return Asked(words=words or (), backends=backends or (), variants=variants or (), zoo=zoo)
+    named = PROVIDERS.get(zoo, zoo)
+    return Asked(words=words or (), backends=backends or (), variants=variants or (), zoo=named)
 
 
 def _made(selected: Selected, zoo: str, path: Path | None) -> dict[str, Build]:

@@ -10,6 +10,7 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import MatrixError, SelectionError
+from harness.zoo.base import PROVIDERS
 from runner.cli.console import as_json, err, listed, out
 from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, RevisionName, ZooName
 from runner.core.change import Change
@@ -104,7 +105,7 @@ def reproduce(
     Cell.parse(cell)
     path = resolve(revision, cache=settings().folder).path
     made = subprocess.run(  # noqa: S603  (our own module, no shell)
-        [sys.executable, "-m", "harness.reproduce", cell, "--zoo", zoo],
+        [sys.executable, "-m", "harness.reproduce", cell, "--zoo", PROVIDERS.get(zoo, zoo)],
         env=sources_first(path),
         capture_output=True,
         text=True,

@@ -16,7 +16,7 @@ from harness.backends import backend_names, load_backend
 from harness.cells import Cell, Variant
 from harness.errors import MatrixError
 from harness.listing import model_class
-from harness.zoo.base import TRANSFORMERS, ModelClass, load_zoo
+from harness.zoo.base import TESTERS, TRANSFORMERS, ModelClass, load_zoo
 from runner.core.select import Selection, check_known, parse
 
 _DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
@@ -39,6 +39,7 @@ class Asked:
         """As typed."""
         options = [f"backend:{name}" for name in self.backends]
         options += [f"variant:{name}" for name in self.variants]
+        options += ["provider:testers"] if self.zoo == TESTERS else []
         return " ".join([*(self.words or ["smoke"]), *options])
 
 

@@ -154,7 +154,7 @@ def test_a_zoo_that_is_none_is_an_error_of_ours_for_every_cell(matrix: Matrix) -
     matrix.write(toys("Passes", "Sleeps"))
     output = matrix.run("--matrix-zoo=tests.nozoo")
     assert counted(output) == {"error": 2}
-    assert "is no zoo" in (matrix.results()["Sleeps"].reason or "")
+    assert "no provider" in (matrix.results()["Sleeps"].reason or "")
 
 
 def test_two_hundred_cells_that_do_nothing_take_seconds(matrix: Matrix) -> None:
