@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.backends.base import Enter
 from harness.results import Stage
@@ -36,20 +36,35 @@ def _installed(distribution: str) -> bool:
         return False
 
 
+class Exported(NamedTuple):
+    """What came of an export."""
+
+    program: Any
+    #: patches and graph fixes that fired
+    fired: tuple[str, ...]
+    #: what the exporter recorded about the graph; None until 5.22
+    metadata: Any = None
+
+
+def exporter(name: str) -> type[Any]:
+    """One of Transformers' own exporters; loading it registers its patches and fixes."""
+    found: type[Any] = getattr(importlib.import_module("transformers.exporters"), f"{name}Exporter")
+    return found
+
+
 def export(
-    exporter: str, component: Component, settings: dict[str, Any], *, enter: Enter
-) -> tuple[Any, tuple[str, ...]]:
-    """The raw program and what fired, by the exporter of that name, `Onnx`."""
-    exporters = importlib.import_module("transformers.exporters")
-    make = getattr(exporters, f"{exporter}Exporter")  # imports what registers patches and fixes
-    configure = getattr(exporters, f"{exporter}Config")
+    make: type[Any], component: Component, settings: dict[str, Any], *, enter: Enter
+) -> Exported:
+    """Export a copy of the inputs by an exporter of that class, with these settings."""
     inputs = copy.deepcopy(component.inputs)
     fired: set[str] = set()
     enter(Stage.CAPTURE)
     with _announced(enter), _recorded(fired):
-        exported = make().export(component.module, inputs, configure(**settings))
-    program = exported.program if hasattr(exported, "components") else exported
-    return program, tuple(sorted(fired))
+        exported = make().export(component.module, inputs, settings)
+    if not hasattr(exported, "components"):
+        return Exported(exported, tuple(sorted(fired)))
+    (part,) = exported.components.values()
+    return Exported(part.program, tuple(sorted(fired)), part.metadata)
 
 
 def shapes(component: Component, *, dynamic: bool, bound: int | None) -> dict[str, Any]:

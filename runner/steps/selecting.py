@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.backends import backend_names, load_backend
+from harness.backends import backend_names, missing
 from harness.cells import Cell, Variant
 from harness.errors import MatrixError
 from harness.listing import model_class
@@ -54,7 +54,7 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     """The cells asked for, of those that exist in the revision's zoo; none at all is an error."""
     load_zoo(asked.zoo)  # a zoo may bring backends of its own
     for name in asked.backends:
-        load_backend(name)
+        missing(name)  # an unknown one is told at once
     selection = parse(asked.words)
     variants = [Variant.named(name) for name in asked.variants]
     backends = asked.backends or (
@@ -71,14 +71,14 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     cells = tuple(selection.cells(cell for cell, _ in pairs))
     if not cells:
         raise MatrixError(f"{asked.text!r} selects no cell; see `export-matrix cases all`")
-    missing = {name: load_backend(name).missing() for name in {cell.backend for cell in cells}}
-    reasons = {cell: skips[cell] or missing[cell.backend] for cell in cells}
+    lacking = {name: missing(name) for name in {cell.backend for cell in cells}}
+    reasons = {cell: skips[cell] or lacking[cell.backend] for cell in cells}
     return Selected(cells=cells, skips={cell: why for cell, why in reasons.items() if why})
 
 
 def default_backends() -> list[str]:
     """The backends that are meant when none is named."""
-    joined = [name for name in _OPTIONAL_BACKENDS if load_backend(name).missing() is None]
+    joined = [name for name in _OPTIONAL_BACKENDS if missing(name) is None]
     return [*_DEFAULT_BACKENDS, *joined]
 
 
