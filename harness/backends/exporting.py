@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from harness.backends.base import Enter
 from harness.results import Stage
 from harness.zoo.base import Component, Inputs
+from harness.zoo.shapes import Axis
 
 
 def missing(*distributions: str) -> str | None:
@@ -68,8 +69,8 @@ def export(
 
 
 def shapes(component: Component, *, dynamic: bool, bound: int | None) -> dict[str, Any]:
-    """The exporter's settings for static, dynamic, or dynamic shapes up to `bound`."""
-    if not dynamic or bound is None:
+    """The exporter's settings for static shapes, or dynamic ones, up to `bound` and as given."""
+    if not dynamic or (bound is None and not component.given):
         return {"dynamic": dynamic}
     utils = importlib.import_module("transformers.exporters.utils")
     dynamo = importlib.import_module("transformers.exporters.exporter_dynamo")
@@ -78,8 +79,22 @@ def shapes(component: Component, *, dynamic: bool, bound: int | None) -> dict[st
     largest = max(
         (size for leaf in utils.get_leaf_tensors(inputs).values() for size in leaf.shape), default=0
     )
+    limit = None if bound is None else max(bound, largest)
     automatic = dynamo.get_auto_dynamic_shapes(inputs)
-    return {"dynamic": True, "dynamic_shapes": _bounded(automatic, max(bound, largest))}
+    spec = automatic if limit is None else _bounded(automatic, limit)
+    for name, axes in component.given.inputs.items():
+        spec[name] |= {axis: _dimension(each, limit) for axis, each in axes.items()}
+    return {"dynamic": True, "dynamic_shapes": spec}
+
+
+def _dimension(axis: Axis, limit: int | None) -> Any:  # noqa: ANN401  (one of torch's hints)
+    from torch.export import Dim  # noqa: PLC0415  (heavy)
+
+    if axis.fixed:
+        return Dim.STATIC
+    highest = min((size for size in (axis.max, limit) if size is not None), default=None)
+    # A minimum of 1 is torch's own.
+    return Dim.AUTO(min=axis.min if axis.min > 1 else None, max=highest)
 
 
 def _bounded(spec: Any, bound: int) -> Any:  # noqa: ANN401  (a nest of dimensions)

@@ -17,6 +17,7 @@ from harness.cells import Cell, Variant
 from harness.errors import MatrixError
 from harness.listing import model_class
 from harness.zoo.base import TRANSFORMERS, ModelClass, load_zoo
+from harness.zoo.shapes import GivenShapes
 from runner.core.select import Selection, check_known, parse
 
 _DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
@@ -33,6 +34,8 @@ class Asked:
     backends: Sequence[str] = ()
     variants: Sequence[str] = ()
     zoo: str = TRANSFORMERS
+    #: file of dynamic shapes that a user gives
+    shapes: Path | None = None
 
     @property
     def text(self) -> str:
@@ -61,6 +64,9 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
         backend_names() if selection.names("backend") else default_backends()
     )
     classes = list(model_classes(asked.zoo, revision_path=revision_path))
+    if asked.shapes:
+        known = [(item.model_type, item.name) for item in classes]
+        GivenShapes.read(asked.shapes).check_known(known)
     pairs = [
         (cell, item.skip)
         for item in classes
@@ -112,16 +118,17 @@ class Build:
 
 
 def builds(
-    zoo: str, names: Iterable[str], *, revision_path: Path | None = None
+    asked: Asked, names: Iterable[str], *, revision_path: Path | None = None
 ) -> Iterator[tuple[str, Build]]:
     """The build of each `model_type/ModelClass`.
 
     A class that kills the process is an error itself; the rest go on in a new one.
     """
     waiting = list(names)
+    options = [asked.zoo, "--build", *([str(asked.shapes)] if asked.shapes else [])]
     while waiting:
         seen = 0
-        for record in _listing([zoo, "--build"], waiting, revision_path=revision_path, fatal=False):
+        for record in _listing(options, waiting, revision_path=revision_path, fatal=False):
             yield waiting[seen], _build(record)
             seen += 1
         if seen < len(waiting):
