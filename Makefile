@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test lint types unit integration e2e bless bench demo clean
+.PHONY: run test lint types unit integration e2e bless bench faithful demo clean
 
 run: $(VENV)/.exporters
 	$(BIN)/export-matrix run
@@ -30,6 +30,10 @@ bless: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
+
+# CHECKOUT=path/to/transformers@commit
+faithful: $(VENV)/.test
+	$(BIN)/python -m tests.faithful $(CHECKOUT)
 
 demo: $(VENV)/.base
 	rm -f demo.db

@@ -21,7 +21,8 @@ from harness.cells import Cell
 from harness.errors import CaseError, RuntimeLimit, SkipError
 from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
 from harness.verify import compare, problems
-from harness.zoo.base import Component, Outputs, Zoo
+from harness.zoo.base import Case, Component, Outputs, Zoo
+from harness.zoo.shapes import ALL_AUTOMATIC, NOTHING_GIVEN, GivenShapes
 
 PLAN_LIMIT_BYTES = 2 * 2**30
 BOUND = 64
@@ -72,15 +73,19 @@ class _Findings:
     notes: tuple[str, ...] = ()
 
 
-def attempt(
+def attempt(  # noqa: PLR0913  (what an attempt needs, by name)
     cell: Cell,
     *,
     zoo: Zoo,
     backend: Backend,
     enter: Enter = lambda stage: None,
     plan_limit_bytes: int = PLAN_LIMIT_BYTES,
+    shapes: GivenShapes = ALL_AUTOMATIC,
 ) -> Result:
-    """Run the cell once in this process; never raises for what models and exporters do."""
+    """Run the cell once in this process; never raises for what models and exporters do.
+
+    `shapes` are a user's own, for cells with dynamic shapes.
+    """
     missing = backend.missing()
     if missing is not None:
         reason = f"{cell.backend} is not installed here: {missing}"
@@ -89,7 +94,7 @@ def attempt(
     trial = _Trial(cell, zoo, backend, clock, plan_limit_bytes)
     clock.enter(Stage.BUILD)
     try:
-        case = zoo.build(cell.model_type, cell.model_class)
+        case = _built(cell, zoo, shapes)
         parts = list(zoo.components(case, cell.variant))
     except SkipError as error:
         return Result(cell=cell, outcome=Outcome.SKIP, reason=str(error), provider=zoo.name)
@@ -98,6 +103,13 @@ def attempt(
     done = [trial.component(part) for part in parts]
     result = _whole(cell, [found for found, _ in done], [trace for _, trace in done])
     return result.replace(durations_s=clock.stop(), provider=zoo.name, recipe=dict(case.recipe))
+
+
+def _built(cell: Cell, zoo: Zoo, shapes: GivenShapes) -> Case:
+    given = NOTHING_GIVEN
+    if cell.variant.dynamic:
+        given = shapes.for_class(cell.model_type, cell.model_class)
+    return zoo.build(cell.model_type, cell.model_class, given)
 
 
 def _ours(cell: Cell, zoo: Zoo, clock: _Clock, error: Exception) -> Result:
@@ -149,7 +161,7 @@ class _Trial:
 
     def component(self, part: Component) -> tuple[ComponentResult, str | None]:
         """One component through its stages, and the traceback of what stopped it."""
-        found = _Findings(notes=(_ONE_BY_ONE,) if self.cell.variant.generates else ())
+        found = _Findings(notes=tuple(_notes(self.cell, part)))
         try:
             self._stages(part, found)
         except _Failed as failed:
@@ -241,7 +253,7 @@ class _Trial:
         if not self.cell.variant.dynamic:
             return
         if part.resized is None:
-            found.notes = (*found.notes, "not run with other sizes: nothing of it can be varied")
+            found.notes = (*found.notes, f"not run with other sizes: {part.unvaried}")
             return
         self._resize(part, runtime, found)
 
@@ -263,6 +275,14 @@ class _Trial:
         found.outputs = (*found.outputs, *outputs)
         shaped = any(output.problem == "shape" for output in outputs)
         _equal(outputs, "specialized-shape" if shaped else "mismatch")
+
+
+def _notes(cell: Cell, part: Component) -> Iterator[str]:
+    """What a reader should know before anything has run."""
+    if cell.variant.generates:
+        yield _ONE_BY_ONE
+    if part.given:
+        yield f"dynamic shapes as given: {part.given.told}"
 
 
 def _equal(outputs: tuple[OutputDifference, ...], kind: str) -> None:

@@ -18,6 +18,11 @@ from harness.errors import SelectionError, nearest
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
+def folded(text: str) -> str:
+    """A name as globs compare it: case doesn't matter, and `-` equals `_`."""
+    return text.lower().replace("_", "-")
+
+
 class Variant(StrEnum):
     """How a model class is exported."""
 

@@ -2,6 +2,7 @@
 
 MatrixError          a user can do something about it: one line, exit code 2
 ├── SelectionError   a cell id, a backend, a variant or a SELECT that names nothing
+├── ShapesError      a file of dynamic shapes that can't be read, or names no model class
 ├── RecordError      a result file that is damaged or foreign
 ├── RevisionError    a revision that can't be found, unpacked or used with this stack
 ├── StoreError       a database that is missing, behind or ahead of the code
@@ -20,6 +21,10 @@ class MatrixError(Exception):
 
 class SelectionError(MatrixError):
     """Nothing of that name; the message names the nearest valid one."""
+
+
+class ShapesError(MatrixError):
+    """A file of dynamic shapes that can't be read, or names no model class."""
 
 
 class RecordError(MatrixError):

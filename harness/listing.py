@@ -1,17 +1,20 @@
-"""Lists a zoo's model classes, one JSON line each: `python -m harness.listing ZOO [--build]`.
+"""Lists a zoo's model classes, a JSON line each: `python -m harness.listing ZOO [--build [FILE]]`.
 
 It runs in a process of its own, because which Transformers it sees is decided by PYTHONPATH, and
 because `--build` runs model code: class names come in on stdin (`model_type/ModelClass`), one line
 goes out per class as soon as it is known, so that a class that kills the process is known as well.
+FILE holds dynamic shapes that a user gives.
 """
 
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from harness.errors import CaseError, MatrixError, SkipError
 from harness.results import jsonable
 from harness.zoo.base import ModelClass, Zoo, load_zoo
+from harness.zoo.shapes import ALL_AUTOMATIC, GivenShapes
 
 
 def found(zoo: Zoo) -> Iterator[dict[str, object]]:
@@ -26,13 +29,16 @@ def found(zoo: Zoo) -> Iterator[dict[str, object]]:
         }
 
 
-def built(zoo: Zoo, names: Iterable[str]) -> Iterator[dict[str, object]]:
+def built(
+    zoo: Zoo, names: Iterable[str], shapes: GivenShapes = ALL_AUTOMATIC
+) -> Iterator[dict[str, object]]:
     """For each `model_type/ModelClass`: how its case is made, or why it can't be."""
     for name in names:
         model_type, _, model_class = name.strip().partition("/")
         record: dict[str, object] = {"model_type": model_type, "name": model_class}
         try:
-            recipe = jsonable(zoo.build(model_type, model_class).recipe)
+            given = shapes.for_class(model_type, model_class)
+            recipe = jsonable(zoo.build(model_type, model_class, given).recipe)
             record |= {"status": "ready", "reason": None, "recipe": recipe}
         except SkipError as error:
             record |= {"status": "skip", "reason": str(error), "recipe": {}}
@@ -52,13 +58,23 @@ def main(arguments: list[str]) -> int:
     sys.stdout = sys.stderr
     try:
         zoo = load_zoo(arguments[0])
-        for record in built(zoo, sys.stdin) if "--build" in arguments else found(zoo):
+        for record in _asked(zoo, arguments[1:]):
             out.write(json.dumps(record) + "\n")
             out.flush()
     except MatrixError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def _asked(zoo: Zoo, arguments: list[str]) -> Iterator[dict[str, object]]:
+    match arguments:
+        case ["--build", file]:
+            return built(zoo, sys.stdin, GivenShapes.read(Path(file)))
+        case ["--build"]:
+            return built(zoo, sys.stdin)
+        case _:
+            return found(zoo)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--matrix-zoo", default=TRANSFORMERS, metavar="MODULE", help="where cases come from")
     add("--matrix-time-limit", type=float, default=300, metavar="S", help="seconds for a cell")
     add("--matrix-memory-limit", type=int, default=4096, metavar="MIB", help="memory for a cell")
+    add("--matrix-dynamic-shapes", type=Path, metavar="FILE", help="which axes may vary (TOML)")
     add("--matrix-attempt", type=int, default=1, metavar="N", help="number of this attempt")
 
 
@@ -183,6 +184,7 @@ class Controller:
                     zoo=option.matrix_zoo,
                     backends=self._backends(),
                     revision_path=option.matrix_revision_path,
+                    shapes=option.matrix_dynamic_shapes,
                 )
             )
         return self._host

@@ -1,9 +1,11 @@
 """The versions that decide an outcome, read from distributions' metadata: nothing is imported."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
+
+from harness.backends import ENTRY_POINT_GROUP
 
 PACKAGES = (
     "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "executorch", "openvino", "numpy",
@@ -12,8 +14,14 @@ PACKAGES = (
 
 def stack(*, device: str = "cpu") -> dict[str, str]:
     """package -> version, with `python` and `device`; what is not installed is left out."""
-    versions = {name: found for name in PACKAGES if (found := _version(name)) is not None}
+    names = dict.fromkeys([*PACKAGES, *_brought()])
+    versions = {name: found for name in names if (found := _version(name)) is not None}
     return {"python": platform.python_version(), **versions, "device": device}
+
+
+def _brought() -> list[str]:
+    """The distributions that bring backends of their own."""
+    return [point.dist.name for point in entry_points(group=ENTRY_POINT_GROUP) if point.dist]
 
 
 def _version(name: str) -> str | None:

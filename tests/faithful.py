@@ -27,11 +27,15 @@ from runner.steps.selecting import sources_first
 #: architectures of every kind: encoders, decoders, experts, encoder-decoders, vision, audio,
 #: several media, state spaces
 TYPES = (
-    "bert roberta deberta_v2 distilbert albert electra longformer gpt2 llama mistral qwen2 qwen3 "
-    "gemma2 gemma3 phi3 opt bloom gpt_neox falcon mixtral qwen2_moe olmoe deepseek_v3 t5 bart "
-    "marian pegasus vit deit swin convnext resnet dinov2 detr segformer sam beit whisper wav2vec2 "
-    "hubert clip siglip blip llava qwen2_vl idefics3 layoutlmv3 mamba mamba2 jamba bamba"
-).split()
+    "bert", "roberta", "deberta_v2", "distilbert", "albert", "electra", "longformer",
+    "gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "opt", "bloom",
+    "gpt_neox", "falcon", "mixtral", "qwen2_moe", "olmoe", "deepseek_v3",
+    "t5", "bart", "marian", "pegasus",
+    "vit", "deit", "swin", "convnext", "resnet", "dinov2", "detr", "segformer", "sam", "beit",
+    "whisper", "wav2vec2", "hubert",
+    "clip", "siglip", "blip", "llava", "qwen2_vl", "idefics3", "layoutlmv3",
+    "mamba", "mamba2", "jamba", "bamba",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -18,12 +18,12 @@ class DynamoBackend:
         self, component: Component, *, dynamic: bool, bound: int | None, enter: Enter
     ) -> Program:
         settings = exporting.shapes(component, dynamic=dynamic, bound=bound)
-        native, fired = exporting.export("Dynamo", component, settings, enter=enter)
+        done = exporting.export(exporting.exporter("Dynamo"), component, settings, enter=enter)
         return Program(
-            native=native,
+            native=done.program,
             component=component,
-            graph_nodes=len(native.graph.nodes),
-            patches=fired,
+            graph_nodes=len(done.program.graph.nodes),
+            patches=done.fired,
         )
 
     def load(self, program: Program) -> Runtime:

@@ -32,14 +32,15 @@ class ExecutorchBackend:
         self, component: Component, *, dynamic: bool, bound: int | None, enter: Enter
     ) -> Program:
         settings = exporting.shapes(component, dynamic=dynamic, bound=bound)
-        native, fired = exporting.export("Executorch", component, settings, enter=enter)
+        done = exporting.export(exporting.exporter("Executorch"), component, settings, enter=enter)
+        native = done.program
         return Program(
             native=native,
             component=component,
             planned_bytes=_planned_bytes(native),
             program_bytes=len(native.buffer),
             graph_nodes=len(native.exported_program().graph.nodes),
-            patches=fired,
+            patches=done.fired,
         )
 
     def load(self, program: Program) -> Runtime:

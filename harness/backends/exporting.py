@@ -16,11 +16,12 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.backends.base import Enter
 from harness.results import Stage
 from harness.zoo.base import Component, Inputs
+from harness.zoo.shapes import Axis
 
 
 def missing(*distributions: str) -> str | None:
@@ -36,25 +37,40 @@ def _installed(distribution: str) -> bool:
         return False
 
 
+class Exported(NamedTuple):
+    """What came of an export."""
+
+    program: Any
+    #: patches and graph fixes that fired
+    fired: tuple[str, ...]
+    #: what the exporter recorded about the graph; None until 5.22
+    metadata: Any = None
+
+
+def exporter(name: str) -> type[Any]:
+    """One of Transformers' own exporters; loading it registers its patches and fixes."""
+    found: type[Any] = getattr(importlib.import_module("transformers.exporters"), f"{name}Exporter")
+    return found
+
+
 def export(
-    exporter: str, component: Component, settings: dict[str, Any], *, enter: Enter
-) -> tuple[Any, tuple[str, ...]]:
-    """The raw program and what fired, by the exporter of that name, `Onnx`."""
-    exporters = importlib.import_module("transformers.exporters")
-    make = getattr(exporters, f"{exporter}Exporter")  # imports what registers patches and fixes
-    configure = getattr(exporters, f"{exporter}Config")
+    make: type[Any], component: Component, settings: dict[str, Any], *, enter: Enter
+) -> Exported:
+    """Export a copy of the inputs by an exporter of that class, with these settings."""
     inputs = copy.deepcopy(component.inputs)
     fired: set[str] = set()
     enter(Stage.CAPTURE)
     with _announced(enter), _recorded(fired):
-        exported = make().export(component.module, inputs, configure(**settings))
-    program = exported.program if hasattr(exported, "components") else exported
-    return program, tuple(sorted(fired))
+        exported = make().export(component.module, inputs, settings)
+    if not hasattr(exported, "components"):
+        return Exported(exported, tuple(sorted(fired)))
+    (part,) = exported.components.values()
+    return Exported(part.program, tuple(sorted(fired)), part.metadata)
 
 
 def shapes(component: Component, *, dynamic: bool, bound: int | None) -> dict[str, Any]:
-    """The exporter's settings for static, dynamic, or dynamic shapes up to `bound`."""
-    if not dynamic or bound is None:
+    """The exporter's settings for static shapes, or dynamic ones, up to `bound` and as given."""
+    if not dynamic or (bound is None and not component.given):
         return {"dynamic": dynamic}
     utils = importlib.import_module("transformers.exporters.utils")
     dynamo = importlib.import_module("transformers.exporters.exporter_dynamo")
@@ -63,8 +79,22 @@ def shapes(component: Component, *, dynamic: bool, bound: int | None) -> dict[st
     largest = max(
         (size for leaf in utils.get_leaf_tensors(inputs).values() for size in leaf.shape), default=0
     )
+    limit = None if bound is None else max(bound, largest)
     automatic = dynamo.get_auto_dynamic_shapes(inputs)
-    return {"dynamic": True, "dynamic_shapes": _bounded(automatic, max(bound, largest))}
+    spec = automatic if limit is None else _bounded(automatic, limit)
+    for name, axes in component.given.inputs.items():
+        spec[name] |= {axis: _dimension(each, limit) for axis, each in axes.items()}
+    return {"dynamic": True, "dynamic_shapes": spec}
+
+
+def _dimension(axis: Axis, limit: int | None) -> Any:  # noqa: ANN401  (one of torch's hints)
+    from torch.export import Dim  # noqa: PLC0415  (heavy)
+
+    if axis.fixed:
+        return Dim.STATIC
+    highest = min((size for size in (axis.max, limit) if size is not None), default=None)
+    # A minimum of 1 is torch's own.
+    return Dim.AUTO(min=axis.min if axis.min > 1 else None, max=highest)
 
 
 def _bounded(spec: Any, bound: int) -> Any:  # noqa: ANN401  (a nest of dimensions)

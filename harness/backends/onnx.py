@@ -24,16 +24,16 @@ class OnnxBackend:
         import onnx_ir  # noqa: PLC0415  (heavy)
 
         settings = exporting.shapes(component, dynamic=dynamic, bound=bound)
-        exported, fired = exporting.export("Onnx", component, settings, enter=enter)
+        done = exporting.export(exporting.exporter("Onnx"), component, settings, enter=enter)
         # torch's ONNXProgram until 5.22, an onnx_ir.Model since
-        model = getattr(exported, "model", exported)
+        model = getattr(done.program, "model", done.program)
         serialized = onnx_ir.to_proto(model).SerializeToString()
         return Program(
             native=serialized,
             component=component,
             program_bytes=len(serialized),
             graph_nodes=len(list(model.graph.all_nodes())),
-            patches=fired,
+            patches=done.fired,
         )
 
     def load(self, program: Program) -> Runtime:

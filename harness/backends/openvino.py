@@ -28,9 +28,12 @@ class OpenvinoBackend:
             **exporting.shapes(component, dynamic=dynamic, bound=bound),
             "stateful": False,
         }
-        native, fired = exporting.export("OpenVINO", component, settings, enter=enter)
+        done = exporting.export(exporting.exporter("OpenVINO"), component, settings, enter=enter)
         return Program(
-            native=native, component=component, graph_nodes=len(native.get_ops()), patches=fired
+            native=done.program,
+            component=component,
+            graph_nodes=len(done.program.get_ops()),
+            patches=done.fired,
         )
 
     def load(self, program: Program) -> Runtime:

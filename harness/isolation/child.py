@@ -20,10 +20,12 @@ from typing import NoReturn
 
 from harness.backends import load_backend
 from harness.backends.base import Backend
+from harness.errors import SelectionError
 from harness.isolation.messages import Request, result_message, stage_message
 from harness.isolation.processes import tie_to_parent
 from harness.results import Outcome, Result, Stage
 from harness.zoo.base import Zoo
+from harness.zoo.shapes import GivenShapes
 
 #: ends a child that could not even say what happened
 BROKEN = 70
@@ -37,6 +39,7 @@ class Birth:
     request: Request
     zoo: Zoo
     backends: Mapping[str, Backend]
+    shapes: GivenShapes
     #: folder that holds the cells' folders; the child makes its own, named by its process id
     cells: Path
     parent: int
@@ -97,8 +100,14 @@ def _attempt(birth: Birth) -> None:
         _say(birth.pipe, stage_message(stage, time.monotonic()))
 
     cell = birth.request.cell
-    backend = birth.backends.get(cell.backend) or load_backend(cell.backend)
-    result = attempt(cell, zoo=birth.zoo, backend=backend, enter=enter)
+    try:
+        backend = birth.backends.get(cell.backend) or load_backend(cell.backend)
+    except SelectionError as error:
+        result = Result(
+            cell=cell, outcome=Outcome.ERROR, stage=Stage.BUILD, reason=" ".join(str(error).split())
+        )
+    else:
+        result = attempt(cell, zoo=birth.zoo, backend=backend, enter=enter, shapes=birth.shapes)
     _flush()
     _say(birth.pipe, result_message(result.replace(attempt=birth.request.attempt)))
 

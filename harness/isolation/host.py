@@ -51,6 +51,8 @@ class Wanted:
     backends: Sequence[str]
     #: folder that holds the revision's `transformers`; None for the installed one
     revision_path: Path | None = None
+    #: file of dynamic shapes that a user gives
+    shapes: Path | None = None
 
 
 def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str, str]:
@@ -122,6 +124,7 @@ class Host:
             folder=str(self.folder),
             listener=self._listener.fileno(),
             parent=os.getpid(),
+            shapes=str(self._wanted.shapes.resolve()) if self._wanted.shapes else None,
         )
         command = [sys.executable, "-P", "-m", "harness.isolation.zygote", launch.to_line()]
         with (self.folder / messages.LOG).open("ab") as log:

@@ -62,6 +62,8 @@ class Launch:
     listener: int
     #: process id of the controller; the zygote ends with it
     parent: int
+    #: file of dynamic shapes that a user gives
+    shapes: str | None = None
 
     def to_line(self) -> str:
         return json.dumps(asdict(self))

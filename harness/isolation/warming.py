@@ -1,7 +1,7 @@
 """What a zygote does before its first fork: import, and pay the first export of each backend once.
 
-A child inherits all of it. Nothing here is fatal but a zoo that can't be loaded: a backend that
-fails to warm up is a warning, and its cells tell what is wrong with it.
+A child inherits all of it. Nothing here is fatal but a zoo or a file of shapes that can't be
+loaded: a backend that fails to warm up is a warning, and its cells tell what is wrong with it.
 """
 
 import gc
@@ -9,12 +9,14 @@ import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.backends import load_backend
 from harness.backends.base import Backend
 from harness.cells import Cell, Variant
 from harness.results import Outcome, Stage
 from harness.zoo.base import PROVIDERS, TRANSFORMERS, Zoo, load_zoo
+from harness.zoo.shapes import ALL_AUTOMATIC, GivenShapes
 
 #: model class that a zoo is warmed up with: the zoo's `warm_up` attribute, or this
 _WARM_UP = dict.fromkeys(PROVIDERS.values(), "bert/BertModel")
@@ -26,15 +28,17 @@ class Warm:
 
     zoo: Zoo
     backends: dict[str, Backend]
+    shapes: GivenShapes
     #: what could not be warmed up, a line each
     warnings: tuple[str, ...]
 
 
-def warm_up(zoo_name: str, backend_names: Sequence[str]) -> Warm:
+def warm_up(zoo_name: str, backend_names: Sequence[str], *, shapes_file: str | None = None) -> Warm:
     """Import everything; one tiny static export per backend, and a dynamic one for what they share.
 
     Symbolic shapes cost the first export that has them 0.6 s (sympy's modules and caches).
     """
+    shapes = GivenShapes.read(Path(shapes_file)) if shapes_file else ALL_AUTOMATIC
     if zoo_name in PROVIDERS.values() or "/" in zoo_name:
         _import_torch()
     zoo = load_zoo(zoo_name)
@@ -58,7 +62,7 @@ def warm_up(zoo_name: str, backend_names: Sequence[str]) -> Warm:
             warnings.append(f"{name}: not warmed up: {type(error).__name__}: {error}")
     gc.collect()
     gc.freeze()
-    return Warm(zoo=zoo, backends=backends, warnings=tuple(warnings))
+    return Warm(zoo=zoo, backends=backends, shapes=shapes, warnings=tuple(warnings))
 
 
 def _import_torch() -> None:

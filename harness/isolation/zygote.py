@@ -105,6 +105,7 @@ class Zygote:
                     request=request,
                     zoo=self._warm.zoo,
                     backends=self._warm.backends,
+                    shapes=self._warm.shapes,
                     cells=self._cells,
                     parent=parent,
                     pipe=child_pipe,
@@ -182,7 +183,7 @@ def _serve(launch: Launch) -> None:
         raise Orphaned
     adopt_orphans()
     launch.path(messages.CELLS).mkdir(exist_ok=True)
-    warm = warm_up(launch.zoo, launch.backends)
+    warm = warm_up(launch.zoo, launch.backends, shapes_file=launch.shapes)
     versions = dict(stack())
     launch.path(messages.WARNINGS).write_text("".join(f"{line}\n" for line in warm.warnings))
     _write_at_once(launch.path(messages.READY), json.dumps(versions))

@@ -10,12 +10,13 @@ user's own models (`harness.zoo.own`):
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from harness.cells import Variant
 from harness.errors import SelectionError, nearest
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 
 #: what a forward takes, `{"input_ids": tensor, "past_key_values": cache}`
 Inputs = dict[str, Any]
@@ -65,6 +66,13 @@ class Case:
     resized_generate_inputs: Inputs | None = None
     #: how it was made: configuration changes, seed, parameters, sizes, what can't be varied and why
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    #: what a user gives for its dynamic shapes; `resized` keeps to it
+    given: Shapes = NOTHING_GIVEN
+
+    def shaped(self, given: Shapes) -> "Case":
+        """The case with these shapes given, which its recipe tells."""
+        told = {"dynamic_shapes": given.told} if given else {}
+        return replace(self, given=given, recipe={**self.recipe, **told})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,10 @@ class Component:
     inputs: Inputs
     resized: Inputs | None = None
     resized_label: str = ""
+    #: why there are no other sizes
+    unvaried: str = "nothing of it can be varied"
+    #: what a user gives for the inputs that it takes
+    given: Shapes = NOTHING_GIVEN
 
 
 class Zoo(Protocol):
@@ -88,8 +100,11 @@ class Zoo(Protocol):
     def discover(self) -> Sequence[ModelClass]:
         """All model classes in a stable order, without importing torch."""
 
-    def build(self, model_type: str, model_class: str) -> Case:
-        """The case of a class, the same bits each time; `CaseError` if it can't be built or run."""
+    def build(self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN) -> Case:
+        """The case of a class, the same bits each time; `CaseError` if it can't be built or run.
+
+        Its other sizes keep to the given shapes.
+        """
 
     def components(self, case: Case, variant: Variant) -> Sequence[Component]:
         """The graphs to export, decomposed the way the exporters' own library does it."""

@@ -23,6 +23,7 @@ from harness.zoo.generation import prompt
 from harness.zoo.overrides import Override, override
 from harness.zoo.repair import MEDIA
 from harness.zoo.resizing import resized
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 from harness.zoo.trial import check, run
 from harness.zoo.weights import SEED, instantiate
 from harness.zoo.weights import parameters as count
@@ -35,7 +36,7 @@ _NEEDS = re.compile(r"requires the (\w+) library but it was not found")
 _Made = TypeVar("_Made")
 
 
-def build(model_class: type[Any], model_type: str) -> Case:
+def build(model_class: type[Any], model_type: str, given: Shapes = NOTHING_GIVEN) -> Case:
     """The case of a class; `CaseError` says in one line why there is none."""
     if more := _made_with(model_class):
         raise SkipError(f"a helper of other classes: it is made with {', '.join(more)} as well")
@@ -44,7 +45,7 @@ def build(model_class: type[Any], model_type: str) -> Case:
     refusals: list[_RefusedError] = []
     for rung, limit in _steps(refusals):
         try:
-            return _on_rung(model_class, rung, rules, limit)
+            return _on_rung(model_class, rung, rules, limit, given)
         except _RefusedError as error:
             refusals.append(error)
         if time.monotonic() > deadline:
@@ -68,13 +69,14 @@ def _made_with(model_class: type[Any]) -> list[str]:
     return [p.name for p in others if p.kind is positional and p.default is p.empty]
 
 
-def of_model(model: Any, model_type: str) -> Case:  # noqa: ANN401  (a PreTrainedModel)
+def of_model(model: Any, model_type: str, given: Shapes = NOTHING_GIVEN) -> Case:  # noqa: ANN401  (a PreTrainedModel)
     """The case of a model that is there already; only its inputs are searched for."""
     candidate = Candidate(
         model=model,
         rung=Rung(name="as it is"),
         parameters=parameters(type(model)),
         override=override(model_type, type(model).__name__),
+        given=given,
     )
     return _attempt(2, lambda: _case(candidate))
 
@@ -97,13 +99,19 @@ class _LargeError(CaseError):
     """More parameters than asked for."""
 
 
-def _on_rung(model_class: type[Any], rung: Rung, rules: Override, limit: int) -> Case:
+def _on_rung(
+    model_class: type[Any], rung: Rung, rules: Override, limit: int, given: Shapes
+) -> Case:
     kind = model_class.config_class
     configuration = _attempt(0, lambda: tiny(kind, rung=rung, overrides=rules.configuration))
     _attempt(1, lambda: _refuse_large(model_class, configuration, limit))
     model = _attempt(1, lambda: instantiate(model_class, configuration))
     candidate = Candidate(
-        model=model, rung=rung, parameters=parameters(model_class), override=rules
+        model=model,
+        rung=rung,
+        parameters=parameters(model_class),
+        override=rules,
+        given=given,
     )
     return _attempt(2, lambda: _case(candidate))
 
@@ -151,4 +159,4 @@ def _case(candidate: Candidate) -> Case:
         generate_inputs=prompt(inputs) if generates else None,
         resized_generate_inputs=prompt(other) if generates and other else None,
         recipe=recipe,
-    )
+    ).shaped(candidate.given)

@@ -13,6 +13,7 @@ from harness.zoo.overrides import Override
 from harness.zoo.placeholders import place
 from harness.zoo.repair import Plan, repaired
 from harness.zoo.setting import Setting
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 from harness.zoo.sizes import FIRST, Sizes
 from harness.zoo.trial import run
 
@@ -32,6 +33,8 @@ class Candidate:
     rung: Rung
     parameters: Mapping[str, Parameter]
     override: Override
+    #: what a user gives for its dynamic shapes
+    given: Shapes = NOTHING_GIVEN
 
     @property
     def makeable(self) -> dict[str, Parameter]:

@@ -6,11 +6,13 @@ decomposing the case's resized inputs in the same way.
 """
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from harness.cells import Variant
 from harness.errors import CaseError
 from harness.zoo.base import Array, Case, Component, Inputs, Outputs
+from harness.zoo.shapes import Shapes
 
 _SEED = 1234
 _STATIC_CACHE_LENGTH = 32
@@ -27,16 +29,37 @@ def components(case: Case, variant: Variant) -> list[Component]:
     others: Graphs = {}
     if variant.dynamic and resized is not None:
         others = _graphs(case.model, resized, variant)
+    case.given.check_names([*inputs, *(name for _, taken in graphs.values() for name in taken)])
     return [
-        Component(
-            name=name,
-            module=module,
-            inputs=taken,
-            resized=others[name][1] if name in others else None,
-            resized_label=case.resized_label,
+        _shaped(
+            Component(
+                name=name,
+                module=module,
+                inputs=taken,
+                resized=others[name][1] if name in others else None,
+                resized_label=case.resized_label,
+            ),
+            case.given.of(taken),
         )
         for name, (module, taken) in graphs.items()
     ]
+
+
+def _shaped(part: Component, given: Shapes) -> Component:
+    """The component with what is given for its inputs; other sizes that break it are left out."""
+    if not given:
+        return part
+    try:
+        given.check_traced(part.inputs)
+    except CaseError as error:
+        raise CaseError(f"{part.name}: {error}") from None
+    if part.resized is None:
+        return replace(part, given=given, unvaried=f"{part.unvaried} within the given shapes")
+    try:
+        given.check_other(part.inputs, part.resized)
+    except CaseError as error:
+        return replace(part, given=given, resized=None, unvaried=str(error))
+    return replace(part, given=given)
 
 
 def _generate_inputs(case: Case) -> Inputs:

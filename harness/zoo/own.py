@@ -21,6 +21,7 @@ from typing import Any
 from harness.cells import Variant
 from harness.errors import CaseError, SelectionError, nearest
 from harness.zoo.base import Case, Component, Inputs, ModelClass, Outputs, Zoo
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _NOT_IN_NAMES = str.maketrans({" ": "-", "/": "-"})
@@ -67,7 +68,7 @@ class FileZoo(_OwnZoo):
         stem = self.path.stem
         return [ModelClass(model_type=stem, name=n, module=stem, generative=True) for n in names]
 
-    def build(self, model_type: str, model_class: str) -> Case:
+    def build(self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN) -> Case:
         names = _functions(self.path)
         if model_class not in names or model_type != self.path.stem:
             raise CaseError(f"{self.path} has no {model_class}{nearest(model_class, names)}")
@@ -75,7 +76,7 @@ class FileZoo(_OwnZoo):
 
         seed_everything()
         made = getattr(_imported(self.path), model_class)()
-        return _case(made, {"file": self.path.name, "function": model_class})
+        return _case(made, {"file": self.path.name, "function": model_class}).shaped(given)
 
 
 class FolderZoo(_OwnZoo):
@@ -88,7 +89,7 @@ class FolderZoo(_OwnZoo):
         )
         return [found]
 
-    def build(self, model_type: str, model_class: str) -> Case:
+    def build(self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN) -> Case:
         import transformers  # noqa: PLC0415  (heavy)
 
         from harness.zoo.building import of_model  # noqa: PLC0415  (beside what it needs)
@@ -98,7 +99,7 @@ class FolderZoo(_OwnZoo):
         kind = getattr(transformers, model_class, None)
         if kind is None:
             raise CaseError(f"this Transformers has no {model_class}")
-        return of_model(_loaded(kind, self.path), model_type)
+        return of_model(_loaded(kind, self.path), model_type, given)
 
 
 def _functions(path: Path) -> list[str]:

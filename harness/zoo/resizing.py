@@ -1,13 +1,16 @@
 """The same inputs in other sizes, proven by an eager run.
 
 The boldest change is tried first: all sizes, then without pictures, then batch and lengths, then
-one of them. A change that the model refuses is recorded with what it said.
+one of them. A change that the model refuses, or that a user's shapes rule out, is recorded with the
+reason. Where shapes are given, each change is tried as well without what they most often fix.
 """
+
+from dataclasses import replace
 
 from harness.zoo.base import Inputs
 from harness.zoo.candidate import Candidate
 from harness.zoo.repair import Plan
-from harness.zoo.sizes import OTHERS, Sizes
+from harness.zoo.sizes import FIRST, OTHERS, Sizes
 from harness.zoo.trial import run
 
 
@@ -16,17 +19,27 @@ def resized(
 ) -> tuple[Inputs | None, str, dict[str, str]]:
     """The boldest other sizes that eager accepts, their label, and what is fixed and why."""
     fixed: dict[str, str] = {}
-    for sizes in OTHERS:
+    for sizes in _others(candidate):
         label = _asked(sizes)
         try:
             other, _ = candidate.inputs(plan, sizes)
             label = label_of(inputs, other, sizes.batch)
             if label and label not in fixed:
+                candidate.given.check_other(inputs, other)
                 run(candidate.model, other)
                 return other, label, fixed
         except Exception as error:  # noqa: BLE001  (a model refuses a size with whatever it likes)
             fixed[label] = " ".join(str(error).split())[:200]
     return None, "", fixed
+
+
+def _others(candidate: Candidate) -> list[Sizes]:
+    """The other sizes to try; with given shapes also those that keep lengths, batch, or both."""
+    if not candidate.given:
+        return list(OTHERS)
+    tried = [*OTHERS, *(replace(each, text=FIRST.text, decoder=FIRST.decoder) for each in OTHERS)]
+    tried += [replace(each, batch=FIRST.batch) for each in tried]
+    return list(dict.fromkeys(tried))
 
 
 def _asked(sizes: Sizes) -> str:

@@ -26,6 +26,7 @@ from harness.errors import CaseError, SelectionError, SkipError
 from harness.zoo.base import Case, Inputs, ModelClass, Zoo
 from harness.zoo.discovery import package_folder
 from harness.zoo.resizing import label_of
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 from harness.zoo.transformers import TransformersZoo
 from harness.zoo.trial import check, run
 from harness.zoo.weights import SEED, instantiate, parameters, seed_everything
@@ -56,11 +57,13 @@ class TestersZoo(TransformersZoo):
         assert self._root  # noqa: S101  (without testers there is nothing to list)
         return super().discover()
 
-    def build(self, model_type: str, model_class: str) -> Case:  # type: ignore[explicit-override]  # Python 3.12's
+    def build(  # type: ignore[explicit-override]  # Python 3.12's
+        self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN
+    ) -> Case:
         kind = self._load(model_type, model_class)
         try:
             tester = self._tester(model_type, kind)
-            return _case(tester, kind)
+            return _case(tester, kind, given)
         except CaseError:
             raise
         except unittest.SkipTest as error:
@@ -147,11 +150,11 @@ def _cleaned(inputs: Mapping[str, Any]) -> Inputs:
     return {k: v.float() if getattr(v, "dtype", None) in floats else v for k, v in given.items()}
 
 
-def _case(tester: Any, kind: type[Any]) -> Case:  # noqa: ANN401  (a TestCase of theirs)
+def _case(tester: Any, kind: type[Any], given: Shapes) -> Case:  # noqa: ANN401  (a TestCase of theirs)
     offer = _offer(tester, kind)
     model = instantiate(kind, offer.configuration)
     infinite = check(model, offer.inputs, run(model, offer.inputs))
-    other, label, fixed = _resized(tester, kind, offer, model)
+    other, label, fixed = _resized(tester, kind, offer, model, given)
     recipe = {
         "tester": f"{type(tester).__module__}.{type(tester).__qualname__}",
         "seed": SEED,
@@ -170,7 +173,7 @@ def _case(tester: Any, kind: type[Any]) -> Case:  # noqa: ANN401  (a TestCase of
         generate_inputs=offer.generate_inputs,
         resized_generate_inputs=other.generate_inputs if other else None,
         recipe=recipe,
-    )
+    ).shaped(given)
 
 
 def _resized(
@@ -178,6 +181,7 @@ def _resized(
     kind: type[Any],
     offer: _Offer,
     model: Any,  # noqa: ANN401  (a PreTrainedModel)
+    given: Shapes,
 ) -> tuple[_Offer | None, str, dict[str, str]]:
     """The boldest other sizes that eager accepts, their label, and what is fixed and why."""
     fixed: dict[str, str] = {}
@@ -193,6 +197,7 @@ def _resized(
             if not label:
                 fixed[asked] = "the tester makes the same inputs for it"
                 continue
+            given.check_other(offer.inputs, other.inputs)
             run(model, other.inputs)
         except Exception as error:  # noqa: BLE001  (a model refuses a size with whatever it likes)
             fixed[asked] = " ".join(str(error).split())[:200]

@@ -14,6 +14,7 @@ from harness.errors import CaseError, SkipError, nearest
 from harness.zoo.base import Case, Component, Inputs, ModelClass, Outputs, Zoo
 from harness.zoo.building import build
 from harness.zoo.discovery import discover
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 
 
 class TransformersZoo:
@@ -28,8 +29,8 @@ class TransformersZoo:
     def discover(self) -> Sequence[ModelClass]:
         return tuple(self._classes.values())
 
-    def build(self, model_type: str, model_class: str) -> Case:
-        return build(self._load(model_type, model_class), model_type)
+    def build(self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN) -> Case:
+        return build(self._load(model_type, model_class), model_type, given)
 
     def components(self, case: Case, variant: Variant) -> Sequence[Component]:
         from harness.zoo.components import components  # noqa: PLC0415  (it imports the exporters)

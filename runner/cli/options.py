@@ -48,6 +48,16 @@ CasePath = Annotated[
         show_default=False,
     ),
 ]
+DynamicShapes = Annotated[
+    Path | None,
+    typer.Option(
+        "--dynamic-shapes",
+        metavar="FILE",
+        help="TOML: for a glob over model_type/ModelClass, which axes of which inputs are static, "
+        "or symbolic within bounds; what is not named is automatic. For dynamic variants.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Database = Annotated[
     str | None,

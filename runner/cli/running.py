@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from runner.cli.options import (
     Backends,
     CasePath,
     Database,
+    DynamicShapes,
     Files,
     Json,
     RevisionName,
@@ -54,15 +56,16 @@ def cases(  # noqa: PLR0913  (one parameter per option)
     revision: RevisionName = INSTALLED,
     zoo: ZooName = DEFAULT_ZOO,
     case: CasePath = None,
+    dynamic_shapes: DynamicShapes = None,
     build: Annotated[bool, typer.Option(help="Build each case and say whether it works.")] = False,
     explain: Annotated[bool, typer.Option(help="Build, and say how each case is made.")] = False,
     as_json_: Json = False,
 ) -> None:
     """List what would run: cells, and with --build whether each case can be built."""
-    asked = _asked(words, backend, variant, zoo, case)
+    asked = replace(_asked(words, backend, variant, zoo, case), shapes=dynamic_shapes)
     path = resolve(revision, cache=settings().folder).path
     selected = select(asked, revision_path=path)
-    made = _made(selected, asked.zoo, path) if build or explain else {}
+    made = _made(selected, asked, path) if build or explain else {}
     records = [_record(cell, selected, load_zoo(asked.zoo).name, made) for cell in selected.cells]
     if as_json_:
         as_json(records)
@@ -88,11 +91,11 @@ def _asked(
     return Asked(words=words or (), backends=backends or (), variants=variants or (), zoo=named)
 
 
-def _made(selected: Selected, zoo: str, path: Path | None) -> dict[str, Build]:
+def _made(selected: Selected, asked: Asked, path: Path | None) -> dict[str, Build]:
     ready = (cell for cell in selected.cells if cell not in selected.skips)
     names = list(dict.fromkeys(f"{cell.model_type}/{cell.model_class}" for cell in ready))
     with err.status(f"building {len(names)} cases …"):
-        return dict(builds(zoo, names, revision_path=path))
+        return dict(builds(asked, names, revision_path=path))
 
 
 def _record(
@@ -121,6 +124,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
     revision: RevisionName = INSTALLED,
     zoo: ZooName = DEFAULT_ZOO,
     case: CasePath = None,
+    dynamic_shapes: DynamicShapes = None,
     workers: Annotated[
         int | None,
         typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
@@ -145,7 +149,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
         memory_mib=memory_limit or settings().memory_limit,
     )
     if resume is None:
-        asked = _asked(words, backend, variant, zoo, case)
+        asked = replace(_asked(words, backend, variant, zoo, case), shapes=dynamic_shapes)
         plan = _planned(engine, asked, revision, _share(shard), name)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)
@@ -160,6 +164,8 @@ def _planned(
         resolved = resolve(revision, cache=settings().folder)
         selected = select(asked, revision_path=resolved.path)
     drafted = {"selection": asked.text, "zoo": asked.zoo} | ({"uid": name} if name else {})
+    if asked.shapes:
+        drafted["dynamic_shapes"] = asked.shapes.read_text(encoding="utf-8")
     return running.start(
         engine, selected, resolved, folder=settings().folder, drafted=drafted, shard=shard
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.cells import Cell
+from harness.cells import Cell, folded
 from harness.errors import SelectionError, nearest
 from harness.results import Stage
 from runner.core.presets import PRESETS
@@ -95,7 +95,7 @@ def _globs(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def _atom(word: str) -> tuple[str, str]:
     key, colon, value = word.partition(":")
     if not colon:
-        return _BARE, _plain(_filled(word))
+        return _BARE, folded(_filled(word))
     if key.lower() not in KEYS:
         known = ", ".join(KEYS)
         raise SelectionError(
@@ -104,9 +104,9 @@ def _atom(word: str) -> tuple[str, str]:
     if not value:
         raise SelectionError(f"{word!r} has no value, such as {key}:*")
     values = VALUES.get(key.lower())
-    if values and not _any_matches(values, [_plain(value)]):
+    if values and not _any_matches(values, [folded(value)]):
         raise SelectionError(f"{word!r} names nothing{nearest(value, values)}")
-    return key.lower(), _plain(value)
+    return key.lower(), folded(value)
 
 
 def _filled(glob: str) -> str:
@@ -121,12 +121,8 @@ def _filled(glob: str) -> str:
     )
 
 
-def _plain(text: str) -> str:
-    return text.lower().replace("_", "-")
-
-
 def _any_matches(values: Iterable[str], globs: Iterable[str]) -> bool:
-    plain = [_plain(value) for value in values]
+    plain = [folded(value) for value in values]
     return any(fnmatchcase(value, glob) for glob in globs for value in plain)
 
 
@@ -136,7 +132,7 @@ def check_known(selection: Selection, cells: Iterable[Cell]) -> None:
     for key, values in CELL_KEYS.items():
         for glob in selection.typed.get(key, ()):
             if not any(_any_matches(values(cell), [glob]) for cell in cells):
-                known = {_plain(value): value for cell in cells for value in values(cell)}
+                known = {folded(value): value for cell in cells for value in values(cell)}
                 raise SelectionError(_unknown(key, glob, known))
 
 

@@ -39,6 +39,8 @@ class Shard:
     time_limit_s: float = 300
     memory_limit_mib: int = 4096
     attempt: int = 1
+    #: the dynamic shapes that a user gives, as TOML
+    dynamic_shapes: str = ""
 
     @property
     def results(self) -> Path:
@@ -47,6 +49,10 @@ class Shard:
     @property
     def log(self) -> Path:
         return self.folder / f"{self.name}.log"
+
+    @property
+    def shapes(self) -> Path | None:
+        return self.folder / "dynamic-shapes.toml" if self.dynamic_shapes else None
 
 
 def command(shard: Shard) -> list[str]:
@@ -60,6 +66,7 @@ def command(shard: Shard) -> list[str]:
         "memory-limit": shard.memory_limit_mib,
         "attempt": shard.attempt,
         "revision-path": shard.revision_path,
+        "dynamic-shapes": shard.shapes,
     }
     given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
     xdist = ["-n", str(shard.workers), "--dist", "worksteal"]
@@ -80,6 +87,8 @@ def run_shard(shard: Shard) -> Iterator[Result]:
     (shard.folder / f"{shard.name}.cells").write_text(
         "".join(f"{cell.id}\n" for cell in shard.cells)
     )
+    if shard.shapes:
+        shard.shapes.write_text(shard.dynamic_shapes, encoding="utf-8")
     shard.results.touch()
     with shard.log.open("w") as log, shard.results.open() as results:
         process = subprocess.Popen(  # noqa: S603  (our own command line, no shell)

@@ -62,6 +62,8 @@ class Plan:
     #: cells for this machine, a share of `cells` with `--shard I/N`
     share: tuple[Cell, ...]
     zoo: str = TRANSFORMERS
+    #: the dynamic shapes that a user gives, as TOML
+    dynamic_shapes: str = ""
 
     def save(self) -> None:
         """Write `run.json` whole or not at all."""
@@ -111,7 +113,8 @@ def start(  # noqa: PLR0913  (what a plan is made from)
 ) -> Plan:
     """Plan a run, write its folder and open it in the database.
 
-    `drafted` holds `selection`, `zoo` and, where several machines share one run, `uid`.
+    `drafted` holds `selection`, `zoo` and, if given, `dynamic_shapes` and the `uid` that several
+    machines share.
     """
     now = datetime.now(UTC)
     uid = drafted.get("uid") or new_uid(revision.name, now)
@@ -131,6 +134,7 @@ def start(  # noqa: PLR0913  (what a plan is made from)
         skips=selected.skips,
         share=tuple(shares[number - 1]),
         zoo=drafted["zoo"],
+        dynamic_shapes=drafted.get("dynamic_shapes", ""),
     )
     plan.save()
     _open(engine, plan)
@@ -249,6 +253,7 @@ def _run(plan: Plan, cells: Iterable[Cell], limits: Limits, *, attempt: int) -> 
             time_limit_s=limits.time_s,
             memory_limit_mib=limits.memory_mib,
             attempt=attempt,
+            dynamic_shapes=plan.dynamic_shapes,
         )
     )
 

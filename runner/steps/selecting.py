@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.backends import backend_names, load_backend
+from harness.backends import backend_names, missing
 from harness.cells import Cell, Variant
 from harness.errors import MatrixError
 from harness.listing import model_class
 from harness.zoo.base import TESTERS, TRANSFORMERS, ModelClass, load_zoo
+from harness.zoo.shapes import GivenShapes
 from runner.core.select import Selection, check_known, parse
 
 _DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
@@ -33,6 +34,8 @@ class Asked:
     backends: Sequence[str] = ()
     variants: Sequence[str] = ()
     zoo: str = TRANSFORMERS
+    #: file of dynamic shapes that a user gives
+    shapes: Path | None = None
 
     @property
     def text(self) -> str:
@@ -55,13 +58,16 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     """The cells asked for, of those that exist in the revision's zoo; none at all is an error."""
     load_zoo(asked.zoo)  # a zoo may bring backends of its own
     for name in asked.backends:
-        load_backend(name)
+        missing(name)  # an unknown one is told at once
     selection = parse(asked.words)
     variants = [Variant.named(name) for name in asked.variants]
     backends = asked.backends or (
         backend_names() if selection.names("backend") else default_backends()
     )
     classes = list(model_classes(asked.zoo, revision_path=revision_path))
+    if asked.shapes:
+        known = [(item.model_type, item.name) for item in classes]
+        GivenShapes.read(asked.shapes).check_known(known)
     pairs = [
         (cell, item.skip)
         for item in classes
@@ -72,14 +78,14 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     cells = tuple(selection.cells(cell for cell, _ in pairs))
     if not cells:
         raise MatrixError(f"{asked.text!r} selects no cell; see `export-matrix cases all`")
-    missing = {name: load_backend(name).missing() for name in {cell.backend for cell in cells}}
-    reasons = {cell: skips[cell] or missing[cell.backend] for cell in cells}
+    lacking = {name: missing(name) for name in {cell.backend for cell in cells}}
+    reasons = {cell: skips[cell] or lacking[cell.backend] for cell in cells}
     return Selected(cells=cells, skips={cell: why for cell, why in reasons.items() if why})
 
 
 def default_backends() -> list[str]:
     """The backends that are meant when none is named."""
-    joined = [name for name in _OPTIONAL_BACKENDS if load_backend(name).missing() is None]
+    joined = [name for name in _OPTIONAL_BACKENDS if missing(name) is None]
     return [*_DEFAULT_BACKENDS, *joined]
 
 
@@ -113,16 +119,17 @@ class Build:
 
 
 def builds(
-    zoo: str, names: Iterable[str], *, revision_path: Path | None = None
+    asked: Asked, names: Iterable[str], *, revision_path: Path | None = None
 ) -> Iterator[tuple[str, Build]]:
     """The build of each `model_type/ModelClass`.
 
     A class that kills the process is an error itself; the rest go on in a new one.
     """
     waiting = list(names)
+    options = [asked.zoo, "--build", *([str(asked.shapes)] if asked.shapes else [])]
     while waiting:
         seen = 0
-        for record in _listing([zoo, "--build"], waiting, revision_path=revision_path, fatal=False):
+        for record in _listing(options, waiting, revision_path=revision_path, fatal=False):
             yield waiting[seen], _build(record)
             seen += 1
         if seen < len(waiting):

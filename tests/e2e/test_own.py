@@ -10,6 +10,7 @@ from harness.cells import Cell
 from harness.errors import CaseError
 from harness.results import Outcome, Result
 from harness.zoo.base import load_zoo
+from harness.zoo.shapes import GivenShapes
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("default")
@@ -41,6 +42,21 @@ def test_a_function_of_a_file_is_exported_and_verified_with_both_sizes(tmp_path:
     assert (result.outcome, result.reason) == (Outcome.PASS, None)
     sizes = {output.sizes for part in result.components for output in part.outputs}
     assert sizes == {"traced", "the sizes of the case"}
+
+
+def test_the_users_other_sizes_are_left_out_where_the_users_shapes_forbid_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    cell = Cell.parse("mine/small_llama/forward-dynamic/dynamo")
+    shapes = GivenShapes.parse('["mine/*"]\ninput_ids = { 0 = "static" }')
+    backend = load_backend(cell.backend)
+    result = attempt(cell, zoo=load_zoo(str(path)), backend=backend, shapes=shapes)
+    assert (result.outcome, result.reason) == (Outcome.PASS, None)
+    assert result.components[0].notes[-1] == (
+        "not run with other sizes: given: input_ids axis 0 is static, not 3"
+    )
 
 
 def test_what_a_function_must_return_is_said(tmp_path: Path) -> None:

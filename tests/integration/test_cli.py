@@ -194,6 +194,61 @@ def test_bad_input_is_one_line_that_names_the_way_out(
     assert "Traceback" not in done.stderr
 
 
+SHAPES = '["toy/*"]\nx = { 0 = "static", 1 = { max = 64 } }\n'
+
+
+def _recipes(folder: Path) -> dict[str, str | None]:
+    """What the results of the last run say of the given shapes, by variant."""
+    lines = [
+        json.loads(line)
+        for file in folder.glob(".export-matrix/runs/*/shards/*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    return {line["cell"].split("/")[2]: line["recipe"].get("dynamic_shapes") for line in lines}
+
+
+def test_given_shapes_reach_dynamic_cells_and_survive_their_file(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "shapes.toml"
+    file.write_text(SHAPES)
+    done = cli("run", "toy/Passes/*", *TOY, "--dynamic-shapes", "shapes.toml")
+    assert done.returncode == 0, done.stderr
+    told = {"forward-static": None, "forward-dynamic": "x axis 0: static, x axis 1: 1 to 64"}
+    assert _recipes(tmp_path) == told
+    file.unlink()
+    for results in tmp_path.glob(".export-matrix/runs/*/shards/*.jsonl"):
+        results.unlink()
+    assert cli("run", "--resume", "latest").returncode == 0
+    assert _recipes(tmp_path) == told
+
+
+def test_a_case_is_explained_with_the_shapes_that_are_given(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "shapes.toml").write_text(SHAPES)
+    told = cli("cases", "toy/Passes/*", *TOY, "--explain", "--dynamic-shapes", "shapes.toml")
+    assert '"dynamic_shapes": "x axis 0: static, x axis 1: 1 to 64"' in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "hint"),
+    [
+        ("run", None, "no such file: shapes.toml"),
+        ("run", '["toy/Pases"]\nx = { 0 = 2 }', "toy/Passes"),
+        ("cases", '["toy/*"]\nx = { 0 = "statik" }', "did you mean 'static'?"),
+    ],
+)
+def test_bad_shapes_are_told_in_one_line_before_anything_runs(
+    cli: Cli, tmp_path: Path, command: str, text: str | None, hint: str
+) -> None:
+    if text is not None:
+        (tmp_path / "shapes.toml").write_text(text)
+    done = cli(command, "toy/Passes/*", *TOY, "--dynamic-shapes", "shapes.toml")
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert hint in last
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / ".export-matrix" / "runs").exists()
+
+
 def test_a_damaged_result_file_is_refused_whole_with_its_line(cli: Cli, tmp_path: Path) -> None:
     cli("run", "toy/Passes/*", *TOY)
     whole = next(tmp_path.glob(".export-matrix/runs/*/shards/000.jsonl")).read_text()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from harness.results import Outcome
+from harness.results import Outcome, Stage
 from tests.conftest import ROOT, Matrix, counted, toys
 
 FATES = {
@@ -118,6 +118,22 @@ def test_the_plugin_is_inert_without_cells(matrix: Matrix) -> None:
     )
     assert "1 passed" in process.stdout
     assert not (matrix.folder / "r.jsonl").exists()
+
+
+def test_a_backend_that_can_not_be_loaded_is_an_error_that_names_it(matrix: Matrix) -> None:
+    matrix.write(toys("Passes", backend="toi"))
+    matrix.run()
+    result = matrix.results()["Passes"]
+    assert (result.outcome, result.stage) == (Outcome.ERROR, Stage.BUILD)
+    assert "unknown backend 'toi'; did you mean 'toy'?" in (result.reason or "")
+
+
+def test_shapes_that_can_not_be_read_are_an_error_of_each_cell(matrix: Matrix) -> None:
+    matrix.write(toys("Passes"))
+    matrix.run("--matrix-dynamic-shapes=absent.toml")
+    result = matrix.results()["Passes"]
+    assert result.outcome is Outcome.ERROR
+    assert "no such file" in (result.reason or "")
 
 
 def test_an_outcome_of_ours_is_told_apart_from_theirs(matrix: Matrix) -> None:

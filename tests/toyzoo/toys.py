@@ -188,6 +188,13 @@ class LacksKernel(Toy):
         raise RuntimeLimit("no kernel for aten::toy.out")
 
 
+class SpoilsTheHarness(Toy):
+    """Breaks what would tell its result."""
+
+    def lower(self) -> None:
+        sys.modules["harness.attempt"]._whole = None  # type: ignore[attr-defined]  # on purpose
+
+
 class RefusesToBuild(Toy):
     """Can't be made at all."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from harness.cells import Variant
 from harness.errors import CaseError
 from harness.zoo.base import Array, Case, Component, Inputs, ModelClass, Outputs
+from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 from tests.toyzoo.toys import TOYS
 
 
@@ -21,7 +22,7 @@ class ToyZoo:
             for name, toy in sorted(TOYS.items())
         ]
 
-    def build(self, model_type: str, model_class: str) -> Case:
+    def build(self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN) -> Case:
         toy = TOYS.get(model_class)
         if toy is None or model_type != "toy":
             raise CaseError(f"the toy zoo has no {model_type}/{model_class}")
@@ -33,7 +34,7 @@ class ToyZoo:
             resized={"x": _numbers(3, 5)},
             resized_label="batch 3, sequence 5",
             recipe={"seed": 0},
-        )
+        ).shaped(given)
 
     def components(self, case: Case, variant: Variant) -> Sequence[Component]:
         return [
