@@ -32,7 +32,8 @@ from harness.zoo.weights import parameters as count
 TINY_PARAMETERS, MAX_PARAMETERS = 5_000_000, 30_000_000
 _SECONDS = 15
 _STAGES = ("configuration", "model", "eager run")
-_NEEDS = re.compile(r"requires the (\w+) library but it was not found")
+#: how Transformers says that a package is missing
+NEEDS = re.compile(r"requires the (\w+) library but it was not found")
 _Made = TypeVar("_Made")
 
 
@@ -89,7 +90,7 @@ class _RefusedError(CaseError):
         text = " ".join(line.strip() for line in lines[:2])[:300]
         named = text if isinstance(error, CaseError) else f"{type(error).__name__}: {text}"
         #: what is not installed here, if that is why
-        self.packages = [name.lower() for name in dict.fromkeys(_NEEDS.findall(str(error)))]
+        self.packages = [name.lower() for name in dict.fromkeys(NEEDS.findall(str(error)))]
         needs = f"needs {', '.join(self.packages)}, which is not installed"
         super().__init__(needs if self.packages else f"{_STAGES[stage]}: {named}")
         self.stage = stage

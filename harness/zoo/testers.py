@@ -24,6 +24,7 @@ from typing import Any
 
 from harness.errors import CaseError, SelectionError, SkipError
 from harness.zoo.base import Case, Inputs, ModelClass, Zoo
+from harness.zoo.building import NEEDS
 from harness.zoo.discovery import package_folder
 from harness.zoo.resizing import label_of
 from harness.zoo.shapes import NOTHING_GIVEN, Shapes
@@ -68,8 +69,10 @@ class TestersZoo(TransformersZoo):
             raise
         except unittest.SkipTest as error:
             raise SkipError(f"its tester is skipped: {error}") from error
-        except ModuleNotFoundError as error:
-            raise SkipError(f"its tester needs {error.name}, which is not installed") from error
+        except ImportError as error:
+            if packages := _packages(error):
+                raise SkipError(f"its tester needs {packages}, which is not installed") from error
+            raise CaseError(f"its tester: {error}") from error
         except Exception as error:  # testers raise whatever they like
             line = " ".join(str(error).split())[:300]
             raise CaseError(f"its tester: {type(error).__name__}: {line}") from error
@@ -86,6 +89,13 @@ class TestersZoo(TransformersZoo):
                     if kind in (each.all_model_classes or ()):
                         return each
         raise SkipError(f"no model tester of tests/models/{model_type} has it among its classes")
+
+
+def _packages(error: ImportError) -> str:
+    """What is not installed here, if that is why."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return error.name
+    return ", ".join(name.lower() for name in dict.fromkeys(NEEDS.findall(str(error))))
 
 
 @contextlib.contextmanager
@@ -132,13 +142,16 @@ def _offer(tester: Any, kind: type[Any]) -> _Offer:  # noqa: ANN401  (a TestCase
     else:
         configuration, inputs = tester.model_tester.prepare_config_and_inputs_for_common()
     configuration.return_loss = False
-    generates = kind in getattr(tester, "all_generative_model_classes", ())
-    generate_inputs = tester.prepare_config_and_inputs_for_generate()[1] if generates else None
-    return _Offer(
-        configuration,
-        _cleaned(tester._prepare_for_class(inputs, kind)),
-        None if generate_inputs is None else _cleaned(generate_inputs),
-    )
+    if adjust := getattr(tester, "_prepare_for_class", None):  # a backbone's tester has none
+        inputs = adjust(inputs, kind)
+    return _Offer(configuration, _cleaned(inputs), _prompt(tester, kind))
+
+
+def _prompt(tester: Any, kind: type[Any]) -> Inputs | None:  # noqa: ANN401  (a TestCase of theirs)
+    prepare = getattr(tester, "prepare_config_and_inputs_for_generate", None)
+    if prepare is None or kind not in getattr(tester, "all_generative_model_classes", ()):
+        return None
+    return _cleaned(prepare()[1])
 
 
 def _cleaned(inputs: Mapping[str, Any]) -> Inputs:
