@@ -134,6 +134,13 @@ def _refuse_large(model_class: type[Any], configuration: Any, limit: int) -> Non
         raise _LargeError(f"{size:,} parameters, more than {limit:,}")
 
 
+def _packages(model: Any) -> list[str]:  # noqa: ANN401  (a PreTrainedModel)
+    """The packages under `transformers.models` that its modules and configurations come from."""
+    made_of = [each for module in model.modules() for each in (module, vars(module).get("config"))]
+    names = [type(each).__module__.split(".") for each in made_of]
+    return sorted({name[2] for name in names if name[:2] == ["transformers", "models"]})
+
+
 def _case(candidate: Candidate) -> Case:
     plan, inputs, placeholders = repaired_inputs(candidate)
     infinite = check(candidate.model, inputs, run(candidate.model, inputs))
@@ -142,6 +149,7 @@ def _case(candidate: Candidate) -> Case:
         "rung": candidate.rung.name,
         "seed": SEED,
         "parameters": count(candidate.model),
+        "packages": _packages(candidate.model),
         "configuration": dict(candidate.model.config.to_diff_dict()),
         "overrides": list(candidate.override.reasons),
         "repairs": list(plan.repairs),

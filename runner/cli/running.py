@@ -95,7 +95,7 @@ def _made(selected: Selected, asked: Asked, path: Path | None) -> dict[str, Buil
     ready = (cell for cell in selected.cells if cell not in selected.skips)
     names = list(dict.fromkeys(f"{cell.model_type}/{cell.model_class}" for cell in ready))
     with err.status(f"building {len(names)} cases …"):
-        return dict(builds(asked, names, revision_path=path))
+        return dict(builds(asked, names, folder=settings().folder, revision_path=path))
 
 
 def _record(

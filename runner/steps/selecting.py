@@ -17,9 +17,12 @@ from harness.cells import Cell, Variant
 from harness.errors import MatrixError
 from harness.listing import model_class
 from harness.zoo.base import TESTERS, TRANSFORMERS, ModelClass, load_zoo
+from harness.zoo.discovery import package_folder
 from harness.zoo.shapes import GivenShapes
 from runner.core.select import Selection, check_known, parse
+from runner.steps.recipes import Recipes
 
+_READY = "ready"
 _DEFAULT_BACKENDS = ("dynamo", "onnx", "executorch")
 #: joins the default ones where it is installed
 _OPTIONAL_BACKENDS = ("openvino",)
@@ -112,19 +115,41 @@ def model_classes(zoo: str, *, revision_path: Path | None = None) -> Iterator[Mo
 class Build:
     """What came of building the case of one model class."""
 
-    #: ready, skip or error
+    #: `ready`, `skip` or `error`
     status: str
     reason: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
 
 
 def builds(
-    asked: Asked, names: Iterable[str], *, revision_path: Path | None = None
+    asked: Asked, names: Iterable[str], *, folder: Path, revision_path: Path | None = None
 ) -> Iterator[tuple[str, Build]]:
-    """The build of each `model_type/ModelClass`.
+    """The build of each `model_type/ModelClass`; recipes are remembered in `folder`."""
+    package = revision_path / "transformers" if revision_path else package_folder()
+    if asked.zoo != TRANSFORMERS or asked.shapes:
+        yield from _built(asked, names, revision_path=revision_path)
+        return
+    recipes, unknown = Recipes(folder, package), []
+    for name in names:
+        recipe = recipes.recall(name)
+        if recipe is None:
+            unknown.append(name)
+        else:
+            yield name, Build(status=_READY, recipe=recipe)
+    made = {}
+    try:
+        for name, build in _built(asked, unknown, revision_path=revision_path):
+            if build.status == _READY:
+                made[name] = build.recipe
+            yield name, build
+    finally:
+        recipes.remember(made)
 
-    A class that kills the process is an error itself; the rest go on in a new one.
-    """
+
+def _built(
+    asked: Asked, names: Iterable[str], *, revision_path: Path | None
+) -> Iterator[tuple[str, Build]]:
+    """A class that kills the process is an error itself; the rest go on in a new one."""
     waiting = list(names)
     options = [asked.zoo, "--build", *([str(asked.shapes)] if asked.shapes else [])]
     while waiting:
