@@ -10,14 +10,14 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import coverage
 
 from harness.errors import CaseError
-from harness.zoo.base import PROVIDERS, Case, load_zoo
+from harness.zoo.base import PROVIDERS, Case, Zoo, load_zoo
 from harness.zoo.discovery import package_folder
 from harness.zoo.trial import run
 from runner.revisions import resolve
@@ -42,39 +42,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("checkout", help="path/to/transformers@commit")
     parser.add_argument("types", nargs="*", default=TYPES)
-    parser.add_argument("--measure", action="store_true", help="one type, in this process")
+    parser.add_argument("--measure", action="store_true", help="in this process, as JSON lines")
     asked = parser.parse_args()
     if asked.measure:
-        print(json.dumps(measured(asked.types[0])))
+        for row in measured(asked.types):
+            print(json.dumps(row), flush=True)
         return
     path = resolve(asked.checkout, cache=settings().folder).path
     rows = []
-    for model_type in asked.types:
-        rows.append(_elsewhere(asked.checkout, model_type, path))
-        print(_line(rows[-1]), flush=True)
-    shares = [row["common"] / row["theirs"] for row in rows if row.get("theirs")]
+    for row in _elsewhere(asked.checkout, asked.types, path):
+        rows.append(row)
+        print(_line(row), flush=True)
+    shares = [row["common"] / row["theirs"] for row in rows if row["theirs"]]
     good = sum(share >= 0.85 for share in shares)
     print(f"{good} of {len(shares)} model types at 85 % or more")
 
 
-def _elsewhere(checkout: str, model_type: str, path: Path | None) -> dict[str, Any]:
+def _elsewhere(checkout: str, types: Sequence[str], path: Path | None) -> Iterator[dict[str, Any]]:
     """Measured in a process of its own, where `tests` is the checkout's package."""
-    done = subprocess.run(
-        [sys.executable, __file__, checkout, model_type, "--measure"],
+    with subprocess.Popen(
+        [sys.executable, __file__, checkout, *types, "--measure"],
         env=sources_first(path),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        return {"type": model_type, "why": done.stderr.strip().splitlines()[-1]}
-    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return row
+    ) as process:
+        assert process.stdout is not None
+        yield from (json.loads(line) for line in process.stdout if line.startswith("{"))
+    if process.returncode:
+        sys.exit(f"the measuring process ended with {process.returncode}")
 
 
 def _line(row: dict[str, Any]) -> str:
-    if not row.get("theirs"):
-        return f"{row['type']:16} {row.get('why', 'no class that both can build')}"
+    if not row["theirs"]:
+        return f"{row['type']:16} no class that both can build"
     share = row["common"] / row["theirs"]
     missed = ", ".join(row["missed"][:12])
     return (
@@ -83,18 +84,23 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def measured(model_type: str) -> dict[str, Any]:
-    """The lines that both providers' cases of a model type execute."""
+def measured(types: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """How many lines both providers' cases of each model type execute."""
     zoos = {name: load_zoo(zoo) for name, zoo in PROVIDERS.items()}
-    found = [each for each in zoos["transformers"].discover() if each.model_type == model_type]
+    every = zoos["transformers"].discover()
+    for model_type in types:
+        yield _measured(model_type, [e.name for e in every if e.model_type == model_type], zoos)
+
+
+def _measured(model_type: str, names: Sequence[str], zoos: Mapping[str, Zoo]) -> dict[str, Any]:
     lines: dict[str, set[str]] = {name: set() for name in zoos}
     classes = []
-    for each in found:
+    for model_class in names:
         try:
-            cases = {name: zoo.build(model_type, each.name) for name, zoo in zoos.items()}
+            cases = {name: zoo.build(model_type, model_class) for name, zoo in zoos.items()}
         except CaseError:
             continue
-        classes.append(each.name)
+        classes.append(model_class)
         for name, case in cases.items():
             lines[name] |= set(_executed(case, model_type))
     ours, theirs = lines["transformers"], lines["testers"]
