@@ -77,7 +77,7 @@ class Candidate:
         inputs = {name: value for name, value in made.items() if value is not None}
         for name in plan.transposed & inputs.keys():
             inputs[name] = inputs[name].transpose(-1, -2).contiguous()
-        return place(self.model, inputs, known=plan.features)
+        return place(self.model, inputs, known={**self.override.placeholders, **plan.features})
 
 
 def repaired_inputs(candidate: Candidate) -> tuple[Plan, Inputs, dict[str, int]]:

@@ -31,10 +31,19 @@ def tiny(configuration_class: type[Any], *, rung: Rung, overrides: Mapping[str, 
         default = configuration_class(**own)
     except Exception:  # noqa: BLE001  (tiny values may not fit what the others are by default)
         default = configuration_class()
+    if towers := _towers(default):
+        own = {**towers, **own}
+        default = configuration_class(**own)
     backbone = getattr(default, "backbone_config", None)
     if getattr(backbone, "model_type", "") == "timm_backbone" and not installed("timm"):
         default = configuration_class(**own, use_timm_backbone=False)
     return _shrink(default, rung=rung, tokens=Tokens(), overrides=overrides)
+
+
+def _towers(default: Any) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)
+    """The encoders of pictures and sounds that are optional: all of them are there."""
+    names = {each.name for each in dataclasses.fields(default)} & {"vision_config", "audio_config"}
+    return {name: {} for name in sorted(names) if _read(default, name) is None}
 
 
 def is_configuration(value: Any) -> bool:  # noqa: ANN401  (any field of a configuration)

@@ -19,6 +19,7 @@ class Override:
     shapes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    placeholders: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spelled(self) -> frozenset[str]:
@@ -38,6 +39,7 @@ def override(model_type: str, model_class: str) -> Override:
         shapes={k: tuple(v) for level in levels for k, v in level.get("shapes", {}).items()},
         kinds={k: v for level in levels for k, v in level.get("kinds", {}).items()},
         values={k: v for level in levels for k, v in level.get("values", {}).items()},
+        placeholders={k: v for level in levels for k, v in level.get("placeholders", {}).items()},
     )
 
 

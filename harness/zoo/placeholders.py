@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.zoo.base import Inputs
+from harness.zoo.setting import below
 from harness.zoo.weights import seed_everything
 
 #: kind -> the input that carries it, in order of preference
 _CARRIERS = {
     "image": ("pixel_values",),
     "video": ("pixel_values_videos",),
-    "audio": ("input_features", "input_values"),
+    "audio": ("input_features", "input_values", "audio_input_ids"),
 }
 
 
@@ -33,8 +34,10 @@ def place(model: Any, inputs: Inputs, *, known: Mapping[str, int]) -> tuple[Inpu
     kinds = torch.zeros_like(ids)
     for number, kind in enumerate(_CARRIERS, start=1):
         token = _token(model.config, kind)
+        if token is None:
+            continue
         features = known.get(kind, 0) * ids.shape[0] or _features(model, kind, inputs)
-        if token is None or not features:
+        if not features:
             continue
         counts[kind] = each = -(-features // ids.shape[0])
         ids = _insert(ids, token, each)
@@ -51,11 +54,13 @@ def place(model: Any, inputs: Inputs, *, known: Mapping[str, int]) -> tuple[Inpu
 
 
 def _token(configuration: Any, kind: str) -> int | None:  # noqa: ANN401  (a PreTrainedConfig)
+    """The placeholder's id, from the configuration or one below it."""
     for name in (f"{kind}_token_id", f"{kind}_token_index"):
         value = getattr(configuration, name, None)
         if isinstance(value, int):
             return value
-    return None
+    found = (_token(each, kind) for each in below(configuration).values())
+    return next((token for token in found if token is not None), None)
 
 
 def _features(model: Any, kind: str, inputs: Inputs) -> int:  # noqa: ANN401  (a model)
@@ -70,7 +75,8 @@ def _features(model: Any, kind: str, inputs: Inputs) -> int:  # noqa: ANN401  (a
     seed_everything()
     with torch.no_grad():
         output = method(**{k: v for k, v in inputs.items() if k in taken})
-    return _rows(getattr(output, "pooler_output", output))
+    pooled = getattr(output, "pooler_output", output)
+    return _rows(output.last_hidden_state if pooled is None else pooled)
 
 
 def _method(model: Any, name: str, carriers: Sequence[str]) -> Any:  # noqa: ANN401  (a method or None)

@@ -70,7 +70,8 @@ def repaired(plan: Plan, error: Exception, makeable: Mapping[str, object]) -> Pl
     given = [name for name in named if name in plan.names]
     if len(set(given)) > 1 and _CHOOSE_ONE.search(message):
         return plan.without(given[-1])
-    for name in (*named, *_names_at_failure(error)):
+    embedded = {"inputs_embeds"} if "input_ids" in plan.names else set()
+    for name in (*named, *(each for each in _names_at_failure(error) if each not in embedded)):
         if name in makeable and name not in plan.names and name not in plan.dropped:
             return plan.adding(name)
     if plan.image is None and (size := _IMAGE.search(message)):

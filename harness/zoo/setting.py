@@ -129,7 +129,26 @@ def tensor(name: str, shape: tuple[int, ...], setting: Setting, *, kind: str = "
         return torch.rand(shape, generator=generator) < 0.5
     if kind == "unit":
         return torch.rand(shape, generator=generator)
-    if kind.startswith("first "):
-        return (torch.arange(shape[-1]) < int(kind.removeprefix("first "))).expand(shape).clone()
+    word, _, number = kind.partition(" ")
+    if word in _ARRANGED:
+        return _ARRANGED[word](shape, int(number))
     below = int(kind.removeprefix("below ")) if kind.startswith("below ") else 2
     return torch.randint(0, below, shape, generator=generator)
+
+
+def _first(shape: tuple[int, ...], count: int) -> Any:  # noqa: ANN401  (a tensor)
+    """True at the beginning of each row, so many times."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    return (torch.arange(shape[-1]) < count).expand(shape).clone()
+
+
+def _places(shape: tuple[int, ...], columns: int) -> Any:  # noqa: ANN401  (a tensor)
+    """The (column, row) of each patch of a picture, in rows of so many."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    number = torch.arange(shape[-2])
+    return torch.stack([number % columns, number // columns], dim=-1).expand(shape).clone()
+
+
+_ARRANGED = {"first": _first, "places": _places}
