@@ -1,9 +1,10 @@
 """A case from a model class: up a ladder of configurations until one builds and runs.
 
-On every rung: a tiny configuration, a seeded model, a plan of inputs that is repaired by what the
-library says when it refuses, two eager runs. The first rung that holds makes the case; if none
-does, the `CaseError` is that of the rung that came farthest. The same inputs in other sizes are
-proven by an eager run too; what the model refuses to vary is recorded with its reason.
+On every rung: a tiny configuration that survives being saved, a seeded model, a plan of inputs
+that is repaired by what the library says when it refuses, two eager runs. The first rung that holds
+makes the case; if none does, the `CaseError` is that of the rung that came farthest. The same
+inputs in other sizes are proven by an eager run too; what the model refuses to vary is recorded
+with its reason, and so are the media that it was not given or that its outputs don't depend on.
 """
 
 import copy
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 from harness.errors import CaseError, SkipError
 from harness.zoo.base import Case
 from harness.zoo.candidate import Candidate, repaired_inputs
-from harness.zoo.configuration import tiny
+from harness.zoo.configuration import read_back, tiny
 from harness.zoo.documented import parameters
 from harness.zoo.fields import RUNGS, Rung
 from harness.zoo.generation import prompt
@@ -24,7 +25,7 @@ from harness.zoo.overrides import Override, override
 from harness.zoo.repair import MEDIA
 from harness.zoo.resizing import resized
 from harness.zoo.shapes import NOTHING_GIVEN, Shapes
-from harness.zoo.trial import check, run
+from harness.zoo.trial import check, ineffective, run
 from harness.zoo.weights import SEED, instantiate
 from harness.zoo.weights import parameters as count
 
@@ -104,7 +105,8 @@ def _on_rung(
     model_class: type[Any], rung: Rung, rules: Override, limit: int, given: Shapes
 ) -> Case:
     kind = model_class.config_class
-    configuration = _attempt(0, lambda: tiny(kind, rung=rung, overrides=rules.configuration))
+    shrunk = _attempt(0, lambda: tiny(kind, rung=rung, overrides=rules.configuration))
+    configuration = _attempt(0, lambda: read_back(shrunk))
     _attempt(1, lambda: _refuse_large(model_class, configuration, limit))
     model = _attempt(1, lambda: instantiate(model_class, configuration))
     candidate = Candidate(
@@ -143,7 +145,8 @@ def _packages(model: Any) -> list[str]:  # noqa: ANN401  (a PreTrainedModel)
 
 def _case(candidate: Candidate) -> Case:
     plan, inputs, placeholders = repaired_inputs(candidate)
-    infinite = check(candidate.model, inputs, run(candidate.model, inputs))
+    outputs = run(candidate.model, inputs)
+    infinite = check(candidate.model, inputs, outputs)
     other, label, fixed = resized(candidate, plan, inputs)
     recipe = {
         "rung": candidate.rung.name,
@@ -154,6 +157,7 @@ def _case(candidate: Candidate) -> Case:
         "overrides": list(candidate.override.reasons),
         "repairs": list(plan.repairs),
         "without": sorted(plan.dropped & MEDIA),
+        "ineffective": ineffective(candidate.model, inputs, outputs),
         "placeholders": placeholders,
         "sizes": {n: list(each.shape) for n, each in inputs.items() if hasattr(each, "shape")},
         "fixed": fixed,

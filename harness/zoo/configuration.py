@@ -9,12 +9,13 @@ fields are derived again and the library's own validation is in force. In this o
 3. pictures are four patches a side, rotary sections fill half of a head;
 4. every other field goes by its name (`fields`).
 
-Tuples become lists, as in a configuration read from JSON. A backbone from timm becomes the
-library's own where timm is not installed.
+A backbone from timm becomes the library's own where timm is not installed.
 """
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.zoo.discovery import installed
@@ -38,6 +39,17 @@ def tiny(configuration_class: type[Any], *, rung: Rung, overrides: Mapping[str, 
     if getattr(backbone, "model_type", "") == "timm_backbone" and not installed("timm"):
         default = configuration_class(**own, use_timm_backbone=False)
     return _shrink(default, rung=rung, tokens=Tokens(), overrides=overrides)
+
+
+def read_back(configuration: Any) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
+    """The configuration as it comes back from its JSON, which is what a checkpoint has of it.
+
+    Tuples are lists then, and what upstream derives only on reading is derived.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "config.json")
+        configuration.to_json_file(file)
+        return type(configuration).from_json_file(file)
 
 
 def _towers(default: Any) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)
@@ -112,9 +124,7 @@ def _changed_fields(default: Any, rung: Rung, tokens: Tokens) -> dict[str, Any]:
         derived = raw[name] is None and value is not None and name != "pad_token_id" and not listed
         new = value if new is KEEP else new
         if not derived and new != raw[name]:
-            changes[name] = list(new) if isinstance(new, tuple) else new
-        elif isinstance(raw[name], tuple):
-            changes[name] = list(raw[name])
+            changes[name] = new
     return changes
 
 

@@ -1,6 +1,7 @@
 """A case is tried before it is one: run twice eagerly, and the outputs looked at.
 
 Outputs must be numbers (no NaN), not all vanish, and the second run must give the same bits.
+Then each medium is shuffled, to see whether the outputs heed it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,7 +9,7 @@ from typing import Any
 
 from harness.errors import CaseError
 from harness.zoo.base import Inputs
-from harness.zoo.weights import seed_everything
+from harness.zoo.weights import SEED, seed_everything
 
 _VANISHED = 1e-4
 
@@ -56,6 +57,31 @@ def check(model: Any, inputs: Inputs, outputs: Any) -> list[str]:  # noqa: ANN40
     if changed or first.keys() != second.keys():
         raise CaseError(f"two eager runs differ in {', '.join(changed[:3]) or 'their outputs'}")
     return infinite
+
+
+def ineffective(model: Any, inputs: Inputs, outputs: Any) -> list[str]:  # noqa: ANN401  (as in `check`)
+    """The inputs of real numbers whose own numbers in another order give the same outputs.
+
+    Pictures and sounds among them: a model that doesn't heed what it sees was not tried with it.
+    """
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    before = dict(tensors(outputs))
+    unheeded = []
+    for name, value in inputs.items():
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+            continue
+        shuffled = value.flatten()[torch.randperm(value.numel(), generator=_generator())]
+        after = dict(tensors(run(model, {**inputs, name: shuffled.view(value.shape)})))
+        if all(_same(each, after.get(path), torch) for path, each in before.items()):
+            unheeded.append(name)
+    return unheeded
+
+
+def _generator() -> Any:  # noqa: ANN401  (a torch.Generator)
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    return torch.Generator().manual_seed(SEED)
 
 
 def _same(one: Any, other: Any, torch: Any) -> bool:  # noqa: ANN401  (tensors, and their library)

@@ -4,12 +4,14 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import CaseError
 from harness.zoo.base import Case, Inputs, load_zoo
+from harness.zoo.trial import ineffective, run, tensors
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("default")
@@ -34,8 +36,6 @@ ZOO = load_zoo()
 
 
 def outputs(case: Case, inputs: Inputs) -> list[Any]:
-    from harness.zoo.trial import run, tensors
-
     return [each for _, each in tensors(run(case.model, inputs))]
 
 
@@ -83,6 +83,31 @@ def test_a_picture_meets_its_placeholders_and_changes_the_answer() -> None:
     assert set(placeholders.tolist()) == {case.recipe["placeholders"]["image"]}
     other = {**case.inputs, "pixel_values": case.inputs["pixel_values"].flip(-1)}
     assert not torch.equal(outputs(case, case.inputs)[0], outputs(case, other)[0])
+
+
+class Deaf(torch.nn.Module):  # type: ignore[misc]  # torch is Any here
+    """Sees, and doesn't hear."""
+
+    def forward(self, pixel_values: Any, input_values: Any) -> Any:  # noqa: ANN401  (tensors)
+        return {"sums": pixel_values.cumsum(dim=-1) + 0 * input_values.sum()}
+
+
+def test_a_medium_that_changes_nothing_is_told() -> None:
+    inputs = {"pixel_values": torch.rand(2, 8), "input_values": torch.rand(2, 8)}
+    assert ineffective(Deaf(), inputs, run(Deaf(), inputs)) == ["input_values"]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "model_class"),
+    [("mamba2", "Mamba2Model"), ("moshi", "MoshiForCausalLM"), ("univnet", "UnivNetModel")],
+)
+def test_a_configuration_survives_being_saved(
+    model_type: str, model_class: str, tmp_path: Path
+) -> None:
+    """These have an infinity, a value derived on reading, tuples of tuples."""
+    configuration = ZOO.build(model_type, model_class).model.config
+    configuration.save_pretrained(tmp_path)
+    assert type(configuration).from_pretrained(tmp_path).to_dict() == configuration.to_dict()
 
 
 def test_texts_are_padded_on_the_right_and_prompts_on_the_left() -> None:
