@@ -122,7 +122,8 @@ def _executed(case: Case, model_type: str) -> Iterator[str]:
         type(case.model)(copy.deepcopy(case.model.config))
         run(case.model, case.inputs)
         if case.generate_inputs is not None:
-            case.model.generate(**copy.deepcopy(case.generate_inputs), max_new_tokens=2)
+            prompt = copy.deepcopy(case.generate_inputs)
+            case.model.generate(**prompt, min_new_tokens=2, max_new_tokens=2)
     data = tracer.get_data()
     for file in data.measured_files():
         yield from (f"{Path(file).name}:{line}" for line in data.lines(file) or ())

@@ -97,6 +97,15 @@ def test_a_medium_that_changes_nothing_is_told() -> None:
     assert ineffective(Deaf(), inputs, run(Deaf(), inputs)) == ["input_values"]
 
 
+def test_deep_convolutions_tell_pictures_apart() -> None:
+    """With upstream's batch norms this model shrinks its signal sixteen times over."""
+    case = ZOO.build("efficientnet", "EfficientNetModel")
+    other = {"pixel_values": case.inputs["pixel_values"].flip(-1)}
+    one, two = outputs(case, case.inputs)[0], outputs(case, other)[0]
+    assert (one - two).abs().max() > 1e-3
+    assert case.recipe["ineffective"] == []
+
+
 @pytest.mark.parametrize(
     ("model_type", "model_class"),
     [("mamba2", "Mamba2Model"), ("moshi", "MoshiForCausalLM"), ("univnet", "UnivNetModel")],
