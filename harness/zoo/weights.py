@@ -2,7 +2,7 @@
 
 Upstream's initialisation is made for training: deviations of 0.02, biases and layer scales of
 zero. Outputs would all but vanish and a wrongly exported bias would go unseen. So every floating
-parameter gets noise on top of its own initialisation, and batch norms get statistics.
+parameter gets noise on top of its own initialisation, and so do codebooks that are zero.
 """
 
 from typing import Any
@@ -19,10 +19,15 @@ def instantiate(model_class: type[Any], configuration: Any) -> Any:  # noqa: ANN
     model = model_class(configuration).to(torch.float32).eval()
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
+        for name, weight in (*sorted(model.named_parameters()), *sorted(_codebooks(model))):
             if weight.is_floating_point() and weight.device.type != "meta":
                 weight.add_(torch.randn(weight.shape, generator=generator), alpha=_noise(name))
     return model
+
+
+def _codebooks(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  (a model)
+    """Codebooks that only a checkpoint fills: while they are zero, all sounds have one code."""
+    return [(n, each) for n, each in model.named_buffers() if "codebook" in n and not each.any()]
 
 
 def seed_everything() -> None:

@@ -85,6 +85,12 @@ def test_a_picture_meets_its_placeholders_and_changes_the_answer() -> None:
     assert not torch.equal(outputs(case, case.inputs)[0], outputs(case, other)[0])
 
 
+def test_another_sound_has_other_codes() -> None:
+    case = ZOO.build("mimi", "MimiModel")
+    other = {**case.inputs, "input_values": case.inputs["input_values"].flip(-1)}
+    assert not torch.equal(outputs(case, case.inputs)[0], outputs(case, other)[0])
+
+
 def test_texts_are_padded_on_the_right_and_prompts_on_the_left() -> None:
     case = ZOO.build("llama", "LlamaForCausalLM")
     assert case.generate_inputs is not None
