@@ -74,6 +74,7 @@ _WORDS: dict[str, Callable[[Setting], int | None]] = {
     **dict.fromkeys(
         ("num_patches", "image_num_patches", "patch_sequence_length"), lambda s: s.patches
     ),
+    "grid_patches": lambda s: math.prod(s.sizes.grid),
     "target_sequence_length": lambda s: s.sizes.decoder,
     "decoder_sequence_length": lambda s: s.sizes.decoder,
     "width": lambda s: s.image[1],

@@ -88,7 +88,7 @@ def _pixel_values(setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
 
 def _packed_pixels(name: str, setting: Setting) -> Any:  # noqa: ANN401  (a tensor)
     patch = side(setting.find("patch_size", under="vision")) or 14
-    deep = side(setting.find("temporal_patch_size", under="vision")) or 1
+    deep = side(setting.find("temporal_patch_size", "patch_temporal", under="vision")) or 1
     time, height, width = setting.sizes.grid
     patches = setting.sizes.batch * time * height * width
     return tensor(name, (patches, setting.channels * deep * patch * patch), setting)

@@ -5,7 +5,7 @@ first word of every row, before its padding.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from harness.zoo.base import Inputs
@@ -67,11 +67,10 @@ def _features(model: Any, kind: str, inputs: Inputs) -> int:  # noqa: ANN401  (a
     """How many features the model makes of the inputs of a kind, over the batch."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
-    carriers = [name for name in _CARRIERS[kind] if name in inputs]
-    method = _method(model, f"get_{kind}_features", carriers)
+    method = _method(model, kind, inputs)
     if method is None:
         return 0
-    taken = inspect.signature(method).parameters
+    taken = _taken(method)
     seed_everything()
     with torch.no_grad():
         output = method(**{k: v for k, v in inputs.items() if k in taken})
@@ -79,13 +78,19 @@ def _features(model: Any, kind: str, inputs: Inputs) -> int:  # noqa: ANN401  (a
     return _rows(output.last_hidden_state if pooled is None else pooled)
 
 
-def _method(model: Any, name: str, carriers: Sequence[str]) -> Any:  # noqa: ANN401  (a method or None)
-    """The model's method, or the inner model's where the outer one hides what it takes."""
-    for owner in (model, getattr(model, "model", None)):
-        method = getattr(owner, name, None)
-        if method is not None and {*carriers} & {*inspect.signature(method).parameters}:
-            return method
-    return None
+def _method(model: Any, kind: str, inputs: Inputs) -> Any:  # noqa: ANN401  (a method or None)
+    """The model's method, or the inner model's where the outer one hides some of what it takes."""
+    found = [
+        getattr(each, f"get_{kind}_features", None)
+        for each in (model, getattr(model, "model", None))
+    ]
+    carried = {*_CARRIERS[kind]} & inputs.keys()
+    asked = [each for each in found if each is not None and carried & _taken(each)]
+    return max(asked, key=lambda each: len(_taken(each) & inputs.keys()), default=None)
+
+
+def _taken(method: Any) -> set[str]:  # noqa: ANN401  (a method)
+    return {*inspect.signature(method).parameters}
 
 
 def _rows(features: Any) -> int:  # noqa: ANN401  (a tensor, or some)

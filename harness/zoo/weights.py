@@ -2,8 +2,9 @@
 
 Upstream's initialisation is made for training: deviations of 0.02, biases and layer scales of
 zero. Outputs would all but vanish and a wrongly exported bias would go unseen. So every floating
-parameter gets noise on top of its own initialisation; batch norms get the statistics of what they
-see and a scale of about one, as training would have given them.
+parameter gets noise on top of its own initialisation, and so do codebooks that are zero; batch
+norms get the statistics of what they see and a scale of about one, as training would have given
+them.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ def instantiate(model_class: type[Any], configuration: Any) -> Any:  # noqa: ANN
     model = model_class(configuration).to(torch.float32).eval()
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
+        for name, weight in (*sorted(model.named_parameters()), *sorted(_codebooks(model))):
             if weight.is_floating_point() and weight.device.type != "meta":
                 weight.add_(torch.randn(weight.shape, generator=generator), alpha=_noise(name))
     return model
@@ -52,6 +53,11 @@ def calibrate(model: Any, forward: Callable[[], object]) -> None:  # noqa: ANN40
             each.eval().momentum = momentum
             # a channel that hardly varies here is not blown up on other inputs
             each.running_var.clamp_(min=each.running_var.mean().item())
+
+
+def _codebooks(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  (a model)
+    """Codebooks that only a checkpoint fills: while they are zero, all sounds have one code."""
+    return [(n, each) for n, each in model.named_buffers() if "codebook" in n and not each.any()]
 
 
 def seed_everything() -> None:

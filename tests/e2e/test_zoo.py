@@ -143,6 +143,12 @@ def test_a_prompt_generates(model_type: str, model_class: str) -> None:
         assert tokens.shape[0] == next(iter(prompt.values())).shape[0]
 
 
+def test_another_sound_has_other_codes() -> None:
+    case = ZOO.build("mimi", "MimiModel")
+    other = {**case.inputs, "input_values": case.inputs["input_values"].flip(-1)}
+    assert not torch.equal(outputs(case, case.inputs)[0], outputs(case, other)[0])
+
+
 def test_grouped_queries_and_both_kinds_of_layers_survive() -> None:
     configuration = ZOO.build("gemma2", "Gemma2ForCausalLM").model.config
     assert set(configuration.layer_types) == {"full_attention", "sliding_attention"}
