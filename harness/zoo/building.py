@@ -24,7 +24,7 @@ from harness.zoo.overrides import Override, override
 from harness.zoo.repair import MEDIA
 from harness.zoo.resizing import resized
 from harness.zoo.shapes import NOTHING_GIVEN, Shapes
-from harness.zoo.trial import check, run
+from harness.zoo.trial import check, run, tensors
 from harness.zoo.weights import SEED, instantiate
 from harness.zoo.weights import parameters as count
 
@@ -42,6 +42,8 @@ def build(model_class: type[Any], model_type: str, given: Shapes = NOTHING_GIVEN
     if more := _made_with(model_class):
         raise SkipError(f"a helper of other classes: it is made with {', '.join(more)} as well")
     rules = override(model_type, model_class.__name__)
+    if objects := _objects(model_class, rules):
+        raise SkipError(f"its forward takes more than tensors: {', '.join(objects)}")
     deadline = time.monotonic() + _SECONDS
     refusals: list[_RefusedError] = []
     for rung, limit in _steps(refusals):
@@ -68,6 +70,15 @@ def _made_with(model_class: type[Any]) -> list[str]:
     _, _, *others = inspect.signature(model_class.__init__).parameters.values()
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [p.name for p in others if p.kind is positional and p.default is p.empty]
+
+
+def _objects(model_class: type[Any], rules: Override) -> list[str]:
+    """What its forward asks for that is of a class of the library, and that no rule makes."""
+    return [
+        f"{each.name} ({each.library_class})"
+        for each in parameters(model_class).values()
+        if each.required and each.library_class and each.name not in rules.spelled
+    ]
 
 
 def of_model(model: Any, model_type: str, given: Shapes = NOTHING_GIVEN) -> Case:  # noqa: ANN401  (a PreTrainedModel)
@@ -155,7 +166,7 @@ def _case(candidate: Candidate) -> Case:
         "repairs": list(plan.repairs),
         "without": sorted(plan.dropped & MEDIA),
         "placeholders": placeholders,
-        "sizes": {n: list(each.shape) for n, each in inputs.items() if hasattr(each, "shape")},
+        "sizes": {path: list(each.shape) for path, each in tensors(inputs)},
         "fixed": fixed,
         "infinite": infinite,
     }
