@@ -25,7 +25,7 @@ from harness.zoo.overrides import Override, override
 from harness.zoo.repair import MEDIA
 from harness.zoo.resizing import resized
 from harness.zoo.shapes import NOTHING_GIVEN, Shapes
-from harness.zoo.trial import check, ineffective, run
+from harness.zoo.trial import check, ineffective, run, tensors
 from harness.zoo.weights import SEED, calibrate, instantiate
 from harness.zoo.weights import parameters as count
 
@@ -43,6 +43,8 @@ def build(model_class: type[Any], model_type: str, given: Shapes = NOTHING_GIVEN
     if more := _made_with(model_class):
         raise SkipError(f"a helper of other classes: it is made with {', '.join(more)} as well")
     rules = override(model_type, model_class.__name__)
+    if objects := _objects(model_class, rules):
+        raise SkipError(f"its forward takes more than tensors: {', '.join(objects)}")
     deadline = time.process_time() + _SECONDS
     refusals: list[_RefusedError] = []
     for rung, limit in _steps(refusals):
@@ -69,6 +71,15 @@ def _made_with(model_class: type[Any]) -> list[str]:
     _, _, *others = inspect.signature(model_class.__init__).parameters.values()
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [p.name for p in others if p.kind is positional and p.default is p.empty]
+
+
+def _objects(model_class: type[Any], rules: Override) -> list[str]:
+    """What its forward asks for that is of a class of the library, and that no rule makes."""
+    return [
+        f"{each.name} ({each.library_class})"
+        for each in parameters(model_class).values()
+        if each.required and each.library_class and each.name not in rules.spelled
+    ]
 
 
 def of_model(model: Any, model_type: str, given: Shapes = NOTHING_GIVEN) -> Case:  # noqa: ANN401  (a PreTrainedModel)
@@ -161,7 +172,7 @@ def _case(candidate: Candidate, *, random: bool = False) -> Case:
         "without": sorted(plan.dropped & MEDIA),
         "ineffective": ineffective(candidate.model, inputs, outputs),
         "placeholders": placeholders,
-        "sizes": {n: list(each.shape) for n, each in inputs.items() if hasattr(each, "shape")},
+        "sizes": {path: list(each.shape) for path, each in tensors(inputs)},
         "fixed": fixed,
         "infinite": infinite,
     }

@@ -56,7 +56,9 @@ class Candidate:
             and (each.required or name in _CORE or name in self.override.add)
         ]
         if names == ["attention_mask"] or "input_ids" not in names:
-            names = [n for n in names if n != "attention_mask" or self.parameters[n].required]
+            asked = self.parameters.get("attention_mask")
+            if not (asked and asked.required) and "attention_mask" not in self.override.add:
+                names = [name for name in names if name != "attention_mask"]
         return Plan(names=tuple(names))
 
     def inputs(self, plan: Plan, sizes: Sizes) -> tuple[Inputs, dict[str, int]]:

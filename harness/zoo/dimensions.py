@@ -1,12 +1,13 @@
 """Tensors from documented shapes: words such as `batch_size` become sizes.
 
-A word is a number, a product of words, one of the library's habitual words for a dimension, or a
-field of the configuration. A parameter one of whose words is unknown has no value.
+A word is a number, a product or a sum of words, one of the library's habitual words for a
+dimension, a field of the configuration, or the length of one, `len(config.target_layer_ids)`. A
+parameter one of whose words is unknown has no value.
 """
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.zoo.setting import Setting, tensor
@@ -16,8 +17,19 @@ _BATCH = re.compile(
 )
 
 
-def from_words(name: str, shape: tuple[Any, ...], setting: Setting) -> Any:  # noqa: ANN401  (a tensor or None)
-    """A tensor of a shape in words: `batch_size`, `sequence_length`, a field, a number."""
+_LENGTH_OF = re.compile(r"len\((?:config\.)?(\w+)\)")
+
+
+def from_words(name: str, shape: Any, setting: Setting) -> Any:  # noqa: ANN401  (a shape or several; a tensor, several or None)
+    """A tensor of a shape in words: `batch_size`, `sequence_length`, a field, a number.
+
+    A table of shapes becomes a table of tensors, a list of shapes a tuple of them; each tensor goes
+    by a dotted name, `inputs.image`.
+    """
+    if isinstance(shape, Mapping):
+        return {key: from_words(f"{name}.{key}", each, setting) for key, each in shape.items()}
+    if all(isinstance(each, list | Mapping) for each in shape) and shape:
+        return tuple(from_words(f"{name}.{i}", each, setting) for i, each in enumerate(shape))
     sizes = tuple(_dimension(word, setting) for word in shape)
     if not all(sizes):
         return None
@@ -28,9 +40,12 @@ def from_words(name: str, shape: tuple[Any, ...], setting: Setting) -> Any:  # n
 def _dimension(word: Any, setting: Setting) -> int | None:  # noqa: ANN401  (a number or a word)
     if isinstance(word, int) or word.isdecimal():
         return int(word)
-    if "*" in word:
-        factors = [_dimension(each.strip(), setting) for each in word.split("*")]
-        return math.prod(each for each in factors if each) if all(factors) else None
+    for sign, joined in (("+", sum), ("*", math.prod)):
+        if sign in word:
+            parts = [_dimension(each.strip(), setting) for each in word.split(sign)]
+            return joined(each for each in parts if each) if all(parts) else None
+    if listed := _LENGTH_OF.fullmatch(word):
+        return len(setting.find(listed[1]) or ())
     if _BATCH.fullmatch(word):
         return setting.sizes.batch
     if word in _WORDS:
@@ -53,7 +68,7 @@ def _kind(name: str, setting: Setting) -> str:
 _LENGTH = (
     "sequence_length", "token_sequence_length", "seq_len", "seq_length", "seqlen", "text_seq_len",
     "text_sequence_length", "text_seq_length", "encoder_sequence_length", "num_tokens",
-    "input_ids_length", "max_length",
+    "input_ids_length", "max_length", "number_of_previous_accepted_tokens",
 )  # fmt: skip
 _FEW = (
     "num_points", "num_boxes", "entity_length", "num_visual_features", "visual_seq_length",
@@ -80,5 +95,6 @@ _WORDS: dict[str, Callable[[Setting], int | None]] = {
     "width": lambda s: s.image[1],
     "num_frames": lambda s: s.find("num_frames", under="video") or s.sizes.video_frames,
     "num_choices": lambda s: s.choices[0] if s.choices else None,
+    "dim": lambda s: s.number("dim", "hidden_size"),
     "point_batch_size": lambda s: 2,
 }

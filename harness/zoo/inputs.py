@@ -8,7 +8,7 @@ other inputs there are. Rules by name come first, then the documented shape.
 - a picture is as large as the configuration asks, or four patches a side.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.zoo.dimensions import from_words
@@ -23,7 +23,8 @@ def make(name: str, setting: Setting) -> Any:  # noqa: ANN401  (a tensor, or Non
     if name in setting.values:
         return _given(setting.values[name])
     if name in setting.shapes:
-        return from_words(name, setting.shapes[name], setting)
+        made = from_words(name, setting.shapes[name], setting)
+        return _cache(made) if name == "past_key_values" else made
     if name in RULES:
         return RULES[name](setting)
     parameter = setting.parameters.get(name)
@@ -36,6 +37,16 @@ def _given(value: Any) -> Any:  # noqa: ANN401  (a number or a tensor)
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     return torch.tensor(value) if isinstance(value, list) else value
+
+
+def _cache(layers: Sequence[tuple[Any, Any]]) -> Any:  # noqa: ANN401  (a Cache)
+    """What was seen before, from each layer's keys and values."""
+    from transformers import DynamicCache  # noqa: PLC0415  (heavy)
+
+    cache = DynamicCache()
+    for layer, (keys, values) in enumerate(layers):
+        cache.update(keys, values, layer)
+    return cache
 
 
 def words(name: str, shape: tuple[int, ...], setting: Setting) -> Any:  # noqa: ANN401  (a tensor)

@@ -16,7 +16,8 @@ class Override:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     add: tuple[str, ...] = ()
     drop: frozenset[str] = frozenset()
-    shapes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    #: the words of a shape, or a table or a list of such shapes
+    shapes: Mapping[str, Any] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     placeholders: Mapping[str, int] = field(default_factory=dict)
@@ -36,7 +37,7 @@ def override(model_type: str, model_class: str) -> Override:
         configuration={k: v for level in levels for k, v in level.get("configuration", {}).items()},
         add=tuple(name for level in levels for name in level.get("add", ())),
         drop=frozenset(name for level in levels for name in level.get("drop", ())),
-        shapes={k: tuple(v) for level in levels for k, v in level.get("shapes", {}).items()},
+        shapes={k: v for level in levels for k, v in level.get("shapes", {}).items()},
         kinds={k: v for level in levels for k, v in level.get("kinds", {}).items()},
         values={k: v for level in levels for k, v in level.get("values", {}).items()},
         placeholders={k: v for level in levels for k, v in level.get("placeholders", {}).items()},

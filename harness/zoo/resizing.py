@@ -11,7 +11,7 @@ from harness.zoo.base import Inputs
 from harness.zoo.candidate import Candidate
 from harness.zoo.repair import Plan
 from harness.zoo.sizes import FIRST, OTHERS, Sizes
-from harness.zoo.trial import run
+from harness.zoo.trial import run, tensors
 
 
 def resized(
@@ -64,10 +64,11 @@ _PACKED = 2
 
 def label_of(inputs: Inputs, other: Inputs, batch: int) -> str:
     """What differs between inputs, `batch 3, sequence 13`; empty if nothing does."""
+    others = dict(tensors(other))
     changed = {
-        name: (each.shape, other[name].shape)
-        for name, each in inputs.items()
-        if hasattr(each, "shape") and name in other and each.shape != other[name].shape
+        name: (each.shape, others[name].shape)
+        for name, each in tensors(inputs)
+        if name in others and each.shape != others[name].shape
     }
     parts: dict[str, int] = {}
     if any(old[0] != new[0] == batch for old, new in changed.values()):

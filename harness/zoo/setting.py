@@ -26,7 +26,7 @@ class Setting:
     parameters: Mapping[str, Parameter]
     sizes: Sizes
     #: dimensions that a family spells out, parameter -> words
-    shapes: Mapping[str, tuple[Any, ...]]
+    shapes: Mapping[str, Any]
     #: what a family says that its inputs hold
     kinds: Mapping[str, str]
     #: what a family gives as they are
@@ -136,6 +136,13 @@ def tensor(name: str, shape: tuple[int, ...], setting: Setting, *, kind: str = "
     return torch.randint(0, below, shape, generator=generator)
 
 
+def _all(shape: tuple[int, ...], value: int) -> Any:  # noqa: ANN401  (a tensor)
+    """The same whole number everywhere."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    return torch.full(shape, value)
+
+
 def _first(shape: tuple[int, ...], count: int) -> Any:  # noqa: ANN401  (a tensor)
     """True at the beginning of each row, so many times."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
@@ -151,4 +158,4 @@ def _places(shape: tuple[int, ...], columns: int) -> Any:  # noqa: ANN401  (a te
     return torch.stack([number % columns, number // columns], dim=-1).expand(shape).clone()
 
 
-_ARRANGED = {"first": _first, "places": _places}
+_ARRANGED = {"all": _all, "first": _first, "places": _places}

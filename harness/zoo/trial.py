@@ -4,6 +4,7 @@ Outputs must be numbers (no NaN), not all vanish, and the second run must give t
 Then each medium is shuffled, to see whether the outputs heed it.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,13 +20,12 @@ def run(model: Any, inputs: Inputs) -> Any:  # noqa: ANN401  (what a forward giv
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     seed_everything()
-    copies = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
     with torch.no_grad():
-        return model(**copies)
+        return model(**copy.deepcopy(inputs))
 
 
 def tensors(outputs: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (same)
-    """The tensors of an output, each with its dotted path."""
+    """The tensors of an output, or of inputs, each with its dotted path."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     if isinstance(outputs, torch.Tensor):

@@ -2,12 +2,13 @@
 
 Upstream's initialisation is made for training: deviations of 0.02, biases and layer scales of
 zero. Outputs would all but vanish and a wrongly exported bias would go unseen. So every floating
-parameter gets noise on top of its own initialisation, and so do codebooks that are zero; batch
-norms get the statistics of what they see and a scale of about one, as training would have given
-them.
+parameter gets noise on top of its own initialisation, and so do codebooks that are zero; memory
+that upstream leaves as it finds it starts from zero; batch norms get the statistics of what they
+see and a scale of about one, as training would have given them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 SEED = 7
@@ -19,7 +20,8 @@ def instantiate(model_class: type[Any], configuration: Any) -> Any:  # noqa: ANN
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     seed_everything()
-    model = model_class(configuration).to(torch.float32).eval()
+    with _zeroed_memory():
+        model = model_class(configuration).to(torch.float32).eval()
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for name, weight in (*sorted(model.named_parameters()), *sorted(_codebooks(model))):
@@ -58,6 +60,25 @@ def calibrate(model: Any, forward: Callable[[], object]) -> None:  # noqa: ANN40
 def _codebooks(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  (a model)
     """Codebooks that only a checkpoint fills: while they are zero, all sounds have one code."""
     return [(n, each) for n, each in model.named_buffers() if "codebook" in n and not each.any()]
+
+
+def _zeroed_memory() -> AbstractContextManager[Any]:
+    """`torch.empty` gives zeros, the same in every process."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+    from torch.overrides import TorchFunctionMode  # noqa: PLC0415  (the same)
+
+    class Zeroed(TorchFunctionMode):  # type: ignore[misc]  # torch is untyped here
+        def __torch_function__(
+            self,
+            func: Callable[..., Any],
+            types: Sequence[type],
+            args: Sequence[Any] = (),
+            kwargs: Mapping[str, Any] | None = None,
+        ) -> Any:  # noqa: ANN401  (whatever the function gives)
+            made = func(*args, **(kwargs or {}))
+            return made.zero_() if func in (torch.empty, torch.empty_like) else made
+
+    return Zeroed()
 
 
 def seed_everything() -> None:

@@ -77,6 +77,39 @@ def test_another_process_makes_the_same_bits() -> None:
     assert lines[0] == lines[1]
 
 
+class Careless(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """A model whose weight is whatever was in memory."""
+
+    def __init__(self, _: object) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(1000))
+
+
+def test_a_weight_that_is_left_uninitialised_does_not_depend_on_what_was_in_memory() -> None:
+    from harness.zoo.weights import instantiate
+
+    weights = []
+    for litter in (1e9, -1e9):
+        torch.full((1000,), litter)
+        weights.append(instantiate(Careless, None).weight)
+    assert torch.equal(*weights)
+
+
+def test_an_input_of_several_tensors_comes_in_other_sizes_too() -> None:
+    case = ZOO.build("perceiver", "PerceiverForMultimodalAutoencoding")
+    assert case.resized is not None
+    before, after = case.inputs["inputs"], case.resized["inputs"]
+    assert {key: len(each) for key, each in before.items()} == dict.fromkeys(before, 2)
+    assert {key: len(each) for key, each in after.items()} == dict.fromkeys(before, 3)
+
+
+def test_a_decoder_is_given_what_its_encoder_has_read() -> None:
+    case = ZOO.build("diffusion_gemma", "DiffusionGemmaDecoderModel")
+    assert case.inputs["past_key_values"].get_seq_length() == 10
+    assert case.resized is not None
+    assert case.resized["past_key_values"].get_seq_length() == 13
+
+
 def test_a_picture_meets_its_placeholders_and_changes_the_answer() -> None:
     case = ZOO.build("llava", "LlavaForConditionalGeneration")
     placeholders = (case.inputs["input_ids"] == case.model.config.image_token_index).sum(dim=-1)

@@ -5,6 +5,8 @@ from importlib.resources import files
 
 import pytest
 
+from harness.errors import SkipError
+from harness.zoo.building import build
 from harness.zoo.documented import parameters
 from harness.zoo.overrides import override
 from harness.zoo.repair import Plan, repaired
@@ -99,6 +101,38 @@ def test_documented_shapes_are_read() -> None:
     assert found["input_ids"].required
     assert found["bbox"].shape == ("batch_size", "sequence_length", "4")
     assert found["use_cache"].shape == ()
+
+
+class Session:
+    """An object of the library, as a video model's forward takes it."""
+
+
+Session.__module__ = "transformers.models.toad_video.modeling_toad_video"
+
+
+class Bracketed:
+    """A class whose forward is documented with square brackets, and asks for an object."""
+
+    config_class = object
+
+    def __init__(self, config: object) -> None:
+        self.config = config
+
+    def forward(self, session: Session, states: object, last: Session | None = None) -> None:
+        """
+        states (`torch.Tensor` of shape `[batch_size, 2 + config.block_size, 3 * len(config.ids)]`):
+            States.
+        """
+
+
+def test_shapes_in_square_brackets_are_read() -> None:
+    shape = parameters(Bracketed)["states"].shape
+    assert shape == ("batch_size", "2 + config.block_size", "3 * len(config.ids)")
+
+
+def test_a_class_that_takes_an_object_of_the_library_is_skipped_and_the_object_named() -> None:
+    with pytest.raises(SkipError, match=r"takes more than tensors: session \(Session\)$"):
+        build(Bracketed, "toad_video")
 
 
 def test_every_override_has_its_reason() -> None:
