@@ -15,7 +15,7 @@ from harness.backends import load_backend
 from harness.backends.base import Backend
 from harness.cells import Cell, Variant
 from harness.results import Outcome, Stage
-from harness.zoo.base import PROVIDERS, TRANSFORMERS, Zoo, load_zoo
+from harness.zoo.base import PROVIDERS, TESTERS, TRANSFORMERS, Zoo, load_zoo
 from harness.zoo.shapes import ALL_AUTOMATIC, GivenShapes
 
 #: model class that a zoo is warmed up with: the zoo's `warm_up` attribute, or this
@@ -42,12 +42,14 @@ def warm_up(zoo_name: str, backend_names: Sequence[str], *, shapes_file: str | N
     if zoo_name in PROVIDERS.values() or "/" in zoo_name:
         _import_torch()
     zoo = load_zoo(zoo_name)
+    if zoo_name in PROVIDERS.values():
+        zoo.discover()  # seconds of reading sources, which no child should spend again
     importlib.import_module("harness.attempt")
     model_class = getattr(zoo, "warm_up", _WARM_UP.get(zoo_name))
     backends: dict[str, Backend] = {}
     warnings: list[str] = []
     # Test code is for children alone: the other provider's case warms up as well.
-    first = load_zoo(TRANSFORMERS) if zoo_name in PROVIDERS.values() else zoo
+    first = load_zoo(TRANSFORMERS) if zoo_name == TESTERS else zoo
     if zoo_name in PROVIDERS.values() and backend_names:
         case = f"{model_class}/{Variant.FORWARD_DYNAMIC}"
         warnings += _export(first, load_backend("dynamo"), case)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.cells import Cell
+from harness.isolation.warming import warm_up
 from harness.results import Outcome
+from harness.zoo.base import TRANSFORMERS
 from runner.execute.local import Shard, run_shard
 
 pytest.importorskip("torch")
@@ -29,3 +31,14 @@ def test_what_the_zygote_exported_before_changes_nothing_for_a_cell(tmp_path: Pa
         assert result.stack["transformers"]
         assert (result.peak_rss_bytes or 0) > 0
         assert {"build", "eager", "capture", "lower", "load", "infer"} <= set(result.durations_s)
+
+
+def test_a_child_does_not_read_the_librarys_sources_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its build would take seconds instead of milliseconds."""
+    zoo = warm_up(TRANSFORMERS, []).zoo
+    monkeypatch.setattr("harness.zoo.discovery._parse", _unexpected)
+    assert zoo.build("bert", "BertModel").inputs
+
+
+def _unexpected(path: Path, module: str) -> None:
+    raise AssertionError(f"{module} is read again")
