@@ -9,15 +9,19 @@ import dataclasses
 import json
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self, get_origin
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Any, Self, TypeVar, get_origin
 
 from harness.cells import Cell
 from harness.errors import MatrixError, RecordError
 
 SCHEMA = 1
+
+Made = TypeVar("Made")
 
 
 class Outcome(StrEnum):
@@ -147,23 +151,35 @@ class Result:
 
     def to_line(self) -> str:
         """One line of JSON, without the line break."""
-        record = {"schema": SCHEMA, **dataclasses.asdict(self), "cell": self.cell.id}
-        record["recipe"] = jsonable(self.recipe)
-        return json.dumps(record, allow_nan=False, separators=(",", ":"))
+        return spell(self.to_record())
+
+    def to_record(self) -> dict[str, Any]:
+        """What the line holds, by field."""
+        record = {"schema": SCHEMA, **_by_field(self)}
+        record["cell"] = self.cell.id
+        record["components"] = components = [_by_field(part) for part in self.components]
+        for part in components:
+            part["outputs"] = [_by_field(output) for output in part["outputs"]]
+        return record
 
     @classmethod
     def from_line(cls, line: str) -> Self:
         """Read a line that `to_line` wrote; `RecordError` says what is wrong with any other."""
         try:
-            record = json.loads(line, parse_constant=_no_number)
-        except ValueError as error:
+            record = _DECODER.decode(line)
+        except (ValueError, RecursionError) as error:
             raise RecordError(f"not JSON ({error})") from None
+        return cls.from_record(record)
+
+    @classmethod
+    def from_record(cls, record: Any) -> Self:  # noqa: ANN401  (whatever the line held)
+        """The same for what a line holds; the record is used up."""
         if not isinstance(record, dict) or "schema" not in record:
             raise RecordError("not a result of this project (no schema number)")
         if record["schema"] != SCHEMA:
             raise RecordError(f"schema {record['schema']!r}, but this version reads {SCHEMA}")
         try:
-            return cls(**_fields(record))
+            return _result(cls, record)
         except (KeyError, TypeError, ValueError, AttributeError, MatrixError) as error:
             raise RecordError(f"damaged result ({type(error).__name__}: {error})") from None
 
@@ -178,26 +194,69 @@ def jsonable(value: Any) -> Any:  # noqa: ANN401  (what a configuration holds)
     return value if known or (isinstance(value, float) and math.isfinite(value)) else str(value)
 
 
+def spell(record: Mapping[str, Any]) -> str:
+    """A record as JSON, in the one way that it is written."""
+    try:
+        return _ENCODER.encode(record)
+    except (TypeError, ValueError):
+        # Walked only where it must be: it is the largest part of a record, and mostly plain.
+        return _ENCODER.encode({**record, "recipe": jsonable(record["recipe"])})
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _known(cls: type, record: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `record` that `cls` has; a newer writer may have added others."""
-    names = {spec.name for spec in dataclasses.fields(cls)}
-    return {name: value for name, value in record.items() if name in names}
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(spec.name for spec in dataclasses.fields(cls))
+
+
+@cache
+def _values(cls: type) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*_names(cls))
+
+
+def _by_field(part: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass of this module)
+    """`dataclasses.asdict`, one level deep and without copies."""
+    return dict(zip(_names(type(part)), _values(type(part))(part), strict=True))
 
 
 def _stage(value: str | None) -> Stage | None:
     return None if value is None else Stage(value)
 
 
-def _typed(cls: type, known: dict[str, Any]) -> dict[str, Any]:
-    """The fields, each of the type that `cls` declares; what a container holds is its reader's."""
-    for spec in dataclasses.fields(cls):
-        if spec.name in known and not isinstance(known[spec.name], _types(spec.type)):
-            raise TypeError(f"{spec.name} is {known[spec.name]!r}")
-    return known
+def _made(cls: type[Made], record: dict[str, Any]) -> Made:
+    """`cls` from its fields in the record, each of the type that it declares.
+
+    What a container holds is its reader's; a newer writer may have added other fields.
+    """
+    foreign, wrong = _judged(cls, tuple(record), tuple(map(type, record.values())))
+    if wrong:
+        raise TypeError(f"{wrong[0]} is {record[wrong[0]]!r}")
+    for name in foreign:
+        del record[name]
+    return cls(**record)
+
+
+# Records have few forms, and each is judged once: a line has a hundred fields.
+@lru_cache(maxsize=512)
+def _judged(
+    cls: type, names: tuple[str, ...], found: tuple[type, ...]
+) -> tuple[list[str], list[str]]:
+    """The fields that `cls` does not have, and those of another type than it declares."""
+    declared = {spec.name: _types(spec.type) for spec in dataclasses.fields(cls)}
+    given = dict(zip(names, found, strict=True))
+    return (
+        [name for name in given if name not in declared],
+        [name for name in declared if name in given and not issubclass(given[name], declared[name])],
+    )
 
 
 def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401  (an annotation)
@@ -207,29 +266,26 @@ def _types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401  (an annotation)
 
 
 def _output(record: dict[str, Any]) -> OutputDifference:
-    known = _known(OutputDifference, record)
     for name in ("shape", "expected_shape"):
-        if known.get(name) is not None:
-            known[name] = tuple(map(int, known[name]))
-    return OutputDifference(**_typed(OutputDifference, known))
+        if record.get(name) is not None:
+            record[name] = tuple(map(int, record[name]))
+    return _made(OutputDifference, record)
 
 
 def _component(record: dict[str, Any]) -> ComponentResult:
-    known = _known(ComponentResult, record)
-    known["outcome"] = Outcome(known["outcome"])
-    known["stage"] = _stage(known.get("stage"))
-    known["outputs"] = tuple(_output(output) for output in known.get("outputs", ()))
-    known["patches"] = tuple(map(str, known.get("patches", ())))
-    known["notes"] = tuple(map(str, known.get("notes", ())))
-    return ComponentResult(**_typed(ComponentResult, known))
+    record["outcome"] = Outcome(record["outcome"])
+    record["stage"] = _stage(record.get("stage"))
+    record["outputs"] = tuple(map(_output, record.get("outputs", ())))
+    record["patches"] = tuple(map(str, record.get("patches", ())))
+    record["notes"] = tuple(map(str, record.get("notes", ())))
+    return _made(ComponentResult, record)
 
 
-def _fields(record: dict[str, Any]) -> dict[str, Any]:
-    known = _known(Result, record)
-    known["cell"] = Cell.parse(known["cell"])
-    known["outcome"] = Outcome(known["outcome"])
-    known["stage"] = _stage(known.get("stage"))
-    known["components"] = tuple(_component(part) for part in known.get("components", ()))
-    seconds = known.get("durations_s", {})
-    known["durations_s"] = {stage: float(spent) for stage, spent in seconds.items()}
-    return _typed(Result, known)
+def _result(cls: type[Made], record: dict[str, Any]) -> Made:
+    record["cell"] = Cell.parse(record["cell"])
+    record["outcome"] = Outcome(record["outcome"])
+    record["stage"] = _stage(record.get("stage"))
+    record["components"] = tuple(map(_component, record.get("components", ())))
+    seconds = record.get("durations_s", {})
+    record["durations_s"] = {stage: float(spent) for stage, spent in seconds.items()}
+    return _made(cls, record)

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -65,6 +65,8 @@ def classify(result: Result) -> Classification:
     return classify_evidence(of_result(result))
 
 
+# Asked again by the label, the group and the verdict of one result, and by results alike.
+@lru_cache(maxsize=128)
 def classify_evidence(evidence: Evidence) -> Classification:
     for rule in rules():
         captures = _holds(rule, evidence)
@@ -92,7 +94,7 @@ def _holds(rule: Rule, evidence: Evidence) -> dict[str, str] | None:
         return None
     if rule.match is None:
         return {}
-    found = re.search(rule.match, evidence.message())
+    found = re.search(rule.match, evidence.message)
     if found is None:
         return None
     return {name.rstrip("2"): text for name, text in found.groupdict().items() if text}
@@ -102,7 +104,7 @@ def _came_through(rule: Rule, evidence: Evidence) -> bool:
     """Whether the failure came through the code that the rule names."""
     if rule.frames is None and rule.innermost is None:
         return True
-    paths = [frame.path for frame in evidence.frames()]
+    paths = [frame.path for frame in evidence.frames]
     through = rule.frames is None or any(re.search(rule.frames, path) for path in paths)
     ended = rule.innermost is None or bool(paths and re.search(rule.innermost, paths[-1]))
     return through and ended

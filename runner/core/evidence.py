@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.results import Outcome, Result, Stage
 
@@ -35,7 +36,7 @@ class Frame:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, which a cached property has no place in
 class Evidence:
     """A failure, whether from a result or from a raw log."""
 
@@ -49,10 +50,12 @@ class Evidence:
     #: largest difference among the outputs that are not equal
     worst_difference: float | None = None
 
+    @cached_property
     def message(self) -> str:
         """The text without its frames: what was said, not the code it came through."""
         return _FRAME.sub("", self.text)
 
+    @cached_property
     def exceptions(self) -> list[tuple[str, str]]:
         """(type without its module, first line of the message), the first cause first."""
         return [
@@ -60,6 +63,7 @@ class Evidence:
             for found in _EXCEPTION.finditer(self.text)
         ]
 
+    @cached_property
     def frames(self) -> list[Frame]:
         """All frames, outermost first; those that torch itself names as the cause come last."""
         written = [*_FRAME.finditer(self.text), *_CAUSED.finditer(self.text)]
@@ -107,9 +111,9 @@ def of_text(text: str) -> list[Evidence]:
     """The failures in a raw traceback or a pytest log; none if it holds no exception."""
     found = [Evidence(text=block) for block in _blocks(text)]
     return [
-        Evidence(text=item.text, reason=": ".join(item.exceptions()[-1]))
+        Evidence(text=item.text, reason=": ".join(item.exceptions[-1]))
         for item in found
-        if item.exceptions()
+        if item.exceptions
     ]
 
 

@@ -46,13 +46,13 @@ class Signature:
 
 def sign(evidence: Evidence, found: Classification, *, model: str | None = None) -> Signature:
     """The signature of a failure of that kind; `model` is the cell's model type."""
-    frame = None if _placeless(evidence) else deepest(evidence.frames())
+    frame = None if _placeless(evidence) else deepest(evidence.frames)
     title = _title(evidence, found, model)
     parts = (
         f"v{VERSION}",
         evidence.stage or "",
         found.kind,
-        ",".join(kind for kind, _ in evidence.exceptions()),
+        ",".join(kind for kind, _ in evidence.exceptions),
         mask(found.captures.get("op") or found.captures.get("guard") or "", model=model),
         _where(frame, title),
     )
@@ -100,7 +100,7 @@ def _title(evidence: Evidence, found: Classification, model: str | None) -> str:
         return mask(_output(evidence.reason), model=model) + f" by about 1e{size:+d}"
     if "op" in found.captures:
         return mask(f"{found.kind}: {found.captures['op']}", model=model)
-    exceptions = evidence.exceptions()
+    exceptions = evidence.exceptions
     said = evidence.reason
     if exceptions and evidence.stage not in _AFTER_EXPORT:
         said = ": ".join(part for part in _telling(exceptions) if part)
