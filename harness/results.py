@@ -255,7 +255,11 @@ def _judged(
     given = dict(zip(names, found, strict=True))
     return (
         [name for name in given if name not in declared],
-        [name for name in declared if name in given and not issubclass(given[name], declared[name])],
+        [
+            name
+            for name, kind in given.items()
+            if name in declared and not issubclass(kind, declared[name])
+        ],
     )
 
 

@@ -1,10 +1,11 @@
 """What attempts left, whole: the only reads of `result`, for one run's cells or by its own key."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, select, tuple_
 
 from harness.cells import Cell
 from harness.results import Result
@@ -18,15 +19,16 @@ from runner.store.tables import text as texts_
 
 _RESIGN_BATCH = 500
 
-_detail, _trace, _log = texts_.alias("detail"), texts_.alias("trace"), texts_.alias("log")
+_detail, _stack, _trace, _log = (texts_.alias(name) for name in ("detail", "stack", "trace", "log"))
 
 _RESULTS = (
     select(
-        results_.c.id,
         results_.c.run_id,
         results_.c.cell_id,
+        results_.c.attempt,
         runs_.c.uid,
-        runs_.c.stack,
+        runs_.c.stack.label("run_stack"),
+        _stack.c.body.label("stack"),
         _detail.c.body.label("detail"),
         _trace.c.body.label("trace"),
         _log.c.body.label("log"),
@@ -35,9 +37,10 @@ _RESULTS = (
         failure_group.c.kind,
     )
     .join(runs_, runs_.c.id == results_.c.run_id)
-    .join(_detail, _detail.c.id == results_.c.detail_id)
-    .outerjoin(_trace, _trace.c.id == results_.c.traceback_id)
-    .outerjoin(_log, _log.c.id == results_.c.log_id)
+    .join(_detail, _detail.c.digest == results_.c.detail)
+    .outerjoin(_stack, _stack.c.digest == results_.c.stack)
+    .outerjoin(_trace, _trace.c.digest == results_.c.traceback)
+    .outerjoin(_log, _log.c.digest == results_.c.log)
     .outerjoin(failure_group, failure_group.c.id == results_.c.group_id)
 )
 
@@ -47,7 +50,7 @@ def _result(row: Row[*tuple[Any, ...]]) -> Result:
         Parts(
             detail=row.detail,
             run=row.uid,
-            stack=row.stack,
+            stack=row.run_stack if row.stack is None else json.loads(row.stack),
             traceback=row.trace,
             log=row.log,
             signature=row.signature,
@@ -82,19 +85,18 @@ def attempts_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFailure:
-    """A failure with the keys of its row."""
+    """A failure with the key of its row: run, cell, attempt."""
 
-    id: int
-    run_id: int
-    cell_id: int
+    key: tuple[int, int, int]
     result: Result
 
 
-def failures_after(connection: Connection, last: int) -> list[StoredFailure]:
+def failures_after(connection: Connection, last: tuple[int, int, int]) -> list[StoredFailure]:
     """The next stored failures after that row."""
-    asked = _RESULTS.where(results_.c.id > last, results_.c.group_id.is_not(None))
-    page = asked.order_by(results_.c.id).limit(_RESIGN_BATCH)
+    key = tuple_(results_.c.run_id, results_.c.cell_id, results_.c.attempt)
+    asked = _RESULTS.where(key > tuple_(*last), results_.c.group_id.is_not(None))
+    page = asked.order_by(*key.clauses).limit(_RESIGN_BATCH)
     return [
-        StoredFailure(id=row.id, run_id=row.run_id, cell_id=row.cell_id, result=_result(row))
+        StoredFailure(key=(row.run_id, row.cell_id, row.attempt), result=_result(row))
         for row in connection.execute(page)
     ]

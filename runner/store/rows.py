@@ -1,28 +1,35 @@
 """How a result becomes rows and comes back whole.
 
-Its detail is the JSON line without what stands elsewhere: the long texts, the run and the cell, and
-the stack where it is the run's own. What a group says (kind, title) is the group's.
+Its detail is the JSON line without what is None and what stands elsewhere: the long texts, the
+stack, the run and the cell. What a group says (kind, title) is the group's.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from harness.results import Result
+from harness.results import Result, spell
+from runner.core.classify import UNCLASSIFIED, classify
 from runner.core.runs import CellVerdict, Verdict
 
-_ELSEWHERE = ("traceback", "log_tail", "run", "signature", "title")
+_ELSEWHERE = frozenset({"traceback", "log_tail", "run", "signature", "title", "stack"})
 
 
-def detail(result: Result, *, stack: Mapping[str, str]) -> str:
+def detail(result: Result) -> str:
     """What `whole` needs beside the run, the texts and the group."""
-    record = json.loads(result.to_line())
-    kept = {name: value for name, value in record.items() if name not in _ELSEWHERE}
-    if kept["stack"] == dict(stack):
-        del kept["stack"]
-    return json.dumps(kept, separators=(",", ":"))
+    record = result.to_record()
+    for part in record["components"]:
+        part["outputs"] = [_told(output) for output in part["outputs"]]
+    record["components"] = [_told(part) for part in record["components"]]
+    return spell({name: value for name, value in _told(record).items() if name not in _ELSEWHERE})
+
+
+def _told(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is None, which a reader has as its default."""
+    return {name: value for name, value in record.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +57,40 @@ def whole(parts: Parts) -> Result:
         "title": parts.title,
         "kind": parts.kind or record.get("kind"),
     }
-    return Result.from_line(json.dumps(record))
+    return Result.from_record(record)
 
 
 def digest(body: str) -> str:
-    """What a text is found by."""
-    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+    """The key of a text that is storable."""
+    return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
 def storable(body: str) -> str:
     """The text without what no database takes: NUL and lone surrogates."""
     return body.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+
+
+def unopened_run(result: Result) -> dict[str, Any]:
+    """What becomes known of a run by a result, if it was planned elsewhere."""
+    return {
+        "uid": result.run,
+        "revision": result.revision,
+        "stack": dict(result.stack),
+        "selection": "",
+        "started_at": datetime.now(UTC),
+        "expected": 0,
+    }
+
+
+def group_row(result: Result) -> dict[str, Any]:
+    """The failure group of a result that has a signature."""
+    return {
+        "signature": result.signature,
+        "title": storable(result.title or ""),
+        "kind": result.kind or UNCLASSIFIED,
+        "owner": classify(result).owner,
+        "stage": result.stage,
+    }
 
 
 def verdict_row(found: CellVerdict) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 - A run's expected cells are its rows in `verdict`, `missing` until a result comes: a run knows what
   it lacks, and reading a run never touches `result`.
 - `result` holds identity, outcome and pointers. Long texts (tracebacks, logs, the JSON of
-  components) stand once each in `text`, by content.
+  components) stand once each in `text`, by content: their key is their digest, so that a writer
+  knows it without asking. No foreign key guards these pointers, for each would cost a look-up per
+  result; `prune` alone removes texts, while nobody writes.
 - Nothing that a page asks is answered by scanning `result`: it grows by 10⁸ in three years.
 """
 
@@ -21,7 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
+    Uuid,
 )
 
 metadata = MetaData(
@@ -33,8 +35,8 @@ metadata = MetaData(
     }
 )
 
-# SQLite counts rows by itself in INTEGER columns alone.
-_Id = BigInteger().with_variant(Integer, "sqlite")
+# The first 128 bits of a text's SHA-256, in hexadecimal; PostgreSQL keeps them in 16 bytes.
+Digest = Uuid(as_uuid=False)
 
 run = Table(
     "run",
@@ -73,26 +75,25 @@ failure_group = Table(
 text = Table(
     "text",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("sha256", String(64), nullable=False, unique=True),
+    Column("digest", Digest, primary_key=True),
     Column("body", Text, nullable=False),
 )
 
 result = Table(
     "result",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
-    Column("cell_id", ForeignKey("cell.id"), nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("cell_id", ForeignKey("cell.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
     Column("outcome", String(10), nullable=False),
     Column("stage", String(10)),
     Column("group_id", ForeignKey("failure_group.id")),
-    # the result's JSON line without its long texts
-    Column("detail_id", ForeignKey("text.id"), nullable=False, index=True),
-    Column("traceback_id", ForeignKey("text.id"), index=True),
-    Column("log_id", ForeignKey("text.id"), index=True),
-    UniqueConstraint("run_id", "cell_id", "attempt"),
+    # the result's JSON line without what stands elsewhere
+    Column("detail", Digest, nullable=False),
+    # None in results of before it stood by itself: the run's own, or within the detail
+    Column("stack", Digest),
+    Column("traceback", Digest),
+    Column("log", Digest),
 )
 
 verdict = Table(

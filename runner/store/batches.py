@@ -1,0 +1,133 @@
+"""Results made ready for the tables, a bounded number at a time. Nothing here asks a database.
+
+What is dear (JSON, digests, the fold of a cell's only attempt) is done here, before any lock.
+"""
+
+import json
+import pickle
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, NamedTuple
+
+from harness.results import Result
+from runner.core.verdict import fold
+from runner.store.rows import detail, digest, group_row, storable, unopened_run, verdict_row
+
+# A batch's bounds: of memory, and of how long its transaction holds locks.
+_RESULTS = 10_000
+_CHARACTERS = 16 * 2**20
+_IN_MEMORY_BYTES = 8 * 2**20
+
+
+class Row(NamedTuple):
+    """A result with its keys by name, its texts by digest, and the verdict that it gives alone."""
+
+    run: str
+    cell: str
+    attempt: int
+    #: the first of its cell in the batch
+    leads: bool
+    outcome: str
+    signature: str | None
+    detail: str
+    stack: str
+    traceback: str | None
+    log: str | None
+    verdict: str
+    stage: str | None
+    kind: str | None
+    reason: str | None
+    suspect: bool
+    attempts: int
+    duration_s: float | None
+    peak_rss_bytes: int | None
+    planned_bytes: int | None
+    max_abs_diff: float | None
+    carried_from: str | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of some results, and of all that they name."""
+
+    #: how many results it was given; one that came twice has one row
+    size: int = 0
+    #: run -> what becomes of it if nobody opened it yet
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: signature -> failure group
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: digest -> body
+    texts: dict[str, str] = field(default_factory=dict)
+    #: run, cell -> attempt -> row
+    rows: dict[tuple[str, str], dict[int, Row]] = field(default_factory=dict)
+    characters: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.size >= _RESULTS or self.characters >= _CHARACTERS
+
+    def add(self, result: Result) -> None:
+        self.size += 1
+        attempts = self.rows.setdefault((result.run, result.cell.id), {})
+        if result.attempt not in attempts:
+            attempts[result.attempt] = self._row(result, leads=not attempts)
+
+    def _row(self, result: Result, *, leads: bool) -> Row:
+        if result.run not in self.runs:
+            self.runs[result.run] = unopened_run(result)
+        if result.signature and result.signature not in self.groups:
+            self.groups[result.signature] = group_row(result)
+        return Row(
+            run=result.run,
+            cell=result.cell.id,
+            attempt=result.attempt,
+            leads=leads,
+            outcome=result.outcome.value,
+            signature=result.signature or None,
+            detail=self._text(detail(result)),
+            stack=self._text(json.dumps(dict(result.stack))),
+            traceback=self._foreign(result.traceback),
+            log=self._foreign(result.log_tail),
+            **verdict_row(fold([result])),
+        )
+
+    def _text(self, body: str) -> str:
+        key = digest(body)
+        if key not in self.texts:
+            self.texts[key] = body
+            self.characters += len(body)
+        return key
+
+    def _foreign(self, body: str | None) -> str | None:
+        return self._text(storable(body)) if body else None
+
+
+
+def batches(results: Iterable[Result]) -> Iterator[Batch]:
+    """The results in batches; only the last is not full."""
+    batch = Batch()
+    for result in results:
+        batch.add(result)
+        if batch.full:
+            yield batch
+            batch = Batch()
+    if batch.size:
+        yield batch
+
+
+@contextmanager
+def spooled(made: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
+    """All the batches, once the last is made without an error; on disk where they are many."""
+    with SpooledTemporaryFile(_IN_MEMORY_BYTES) as spool:
+        for batch in made:
+            pickle.dump(batch, spool)
+        end = spool.tell()
+        spool.seek(0)
+        yield _read(spool, end)
+
+
+def _read(spool: IO[bytes], end: int) -> Iterator[Batch]:
+    while spool.tell() < end:
+        yield pickle.load(spool)  # noqa: S301  (of our own file, which has no name)

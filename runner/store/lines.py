@@ -1,0 +1,28 @@
+"""Reads result files, line by line: a file is of any size."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import RecordError
+from harness.results import Result
+
+
+def results_in(path: Path) -> Iterator[Result]:
+    """The file's results; `RecordError` names the line that is none, or that names no run."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _result(line, f"{path}:{number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"can't read {path}: {error}") from None
+
+
+def _result(line: str, place: str) -> Result:
+    try:
+        found = Result.from_line(line)
+    except RecordError as error:
+        raise RecordError(f"{place}: {error}; nothing of the file was ingested") from None
+    if not found.run:
+        raise RecordError(f"{place}: the result names no run; nothing was ingested")
+    return found
