@@ -15,7 +15,8 @@ from typing import Self
 
 from harness.errors import SelectionError, nearest
 
-_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_ID = re.compile("/".join([f"({_PART})"] * 4))
 
 
 def folded(text: str) -> str:
@@ -75,10 +76,10 @@ class Cell:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read an id; `SelectionError` if it is not one."""
-        parts = text.strip().split("/")
-        if len(parts) != 4 or not all(_PART.fullmatch(part) for part in parts):
+        found = _ID.fullmatch(text.strip())
+        if found is None:
             raise SelectionError(
                 f"{text!r} is not a cell id (model_type/ModelClass/variant/backend)"
             )
-        model_type, model_class, variant, backend = parts
+        model_type, model_class, variant, backend = found.groups()
         return cls(model_type, model_class, Variant.named(variant), backend)

@@ -153,13 +153,14 @@ class Result:
         """One line of JSON, without the line break."""
         return spell(self.to_record())
 
-    def to_record(self) -> dict[str, Any]:
-        """What the line holds, by field."""
-        record = {"schema": SCHEMA, **_by_field(self)}
+    def to_record(self, *, sparse: bool = False) -> dict[str, Any]:
+        """What the line holds, by field; sparse, without what is None, which is the default."""
+        fields = _sparse_fields if sparse else _fields
+        record = {"schema": SCHEMA, **fields(self)}
         record["cell"] = self.cell.id
-        record["components"] = components = [_by_field(part) for part in self.components]
+        record["components"] = components = [fields(part) for part in self.components]
         for part in components:
-            part["outputs"] = [_by_field(output) for output in part["outputs"]]
+            part["outputs"] = [fields(output) for output in part["outputs"]]
         return record
 
     @classmethod
@@ -223,9 +224,16 @@ def _values(cls: type) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*_names(cls))
 
 
-def _by_field(part: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass of this module)
+def _fields(part: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass of this module)
     """`dataclasses.asdict`, one level deep and without copies."""
-    return dict(zip(_names(type(part)), _values(type(part))(part), strict=True))
+    kind = type(part)
+    return dict(zip(_names(kind), _values(kind)(part), strict=True))
+
+
+def _sparse_fields(part: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass of this module)
+    kind = type(part)
+    pairs = zip(_names(kind), _values(kind)(part), strict=True)
+    return {name: value for name, value in pairs if value is not None}
 
 
 def _stage(value: str | None) -> Stage | None:

@@ -1,4 +1,4 @@
-"""texts by digest, results by run, cell and attempt."""
+"""texts by digest, results by run, cell and attempt, no foreign keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _DIGEST = sa.Uuid(as_uuid=False)
+_KEYS = ("run_id", "cell_id", "group_id")
 _POINTERS = ("detail", "traceback", "log")
 
 
@@ -33,10 +34,16 @@ def upgrade() -> None:
             batch.drop_constraint(f"fk_result_{name}", type_="foreignkey")
             batch.drop_column(name)
         batch.alter_column("detail", existing_type=_DIGEST, nullable=False)
+        for name in _KEYS:
+            batch.drop_constraint(f"fk_result_{name}", type_="foreignkey")
         batch.drop_constraint("uq_result_run_id_cell_id_attempt", type_="unique")
         batch.drop_constraint("pk_result", type_="primary")
         batch.drop_column("id")
         batch.create_primary_key("pk_result", ["run_id", "cell_id", "attempt"])
+
+    with op.batch_alter_table("verdict") as batch:
+        for name in _KEYS:
+            batch.drop_constraint(f"fk_verdict_{name}", type_="foreignkey")
 
     with op.batch_alter_table("text") as batch:
         batch.add_column(sa.Column("digest", _DIGEST, nullable=True))

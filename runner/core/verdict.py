@@ -32,6 +32,8 @@ def fold(results: Iterable[Result]) -> CellVerdict:
     attempts = sorted(
         results, key=lambda result: (result.attempt, result.outcome, result.reason or "")
     )
+    if len(attempts) == 1:  # rule 3, at once: of a million cells nearly all have one
+        return _verdict(Verdict(attempts[0].outcome.value), attempts[0], attempts)
     speaking = _speaking(attempts)
     outcomes = {result.outcome for result in speaking}
     if Outcome.PASS in outcomes and len(outcomes) > 1:

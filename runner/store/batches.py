@@ -5,9 +5,11 @@ What is dear (JSON, digests, the fold of a cell's only attempt) is done here, be
 
 import json
 import pickle
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple
 
@@ -52,7 +54,7 @@ class Row(NamedTuple):
 class Batch:
     """The rows of some results, and of all that they name."""
 
-    #: how many results it was given; one that came twice has one row
+    #: how many results it stands for; one that came twice has one row
     size: int = 0
     #: run -> what becomes of it if nobody opened it yet
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -60,26 +62,20 @@ class Batch:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: digest -> body
     texts: dict[str, str] = field(default_factory=dict)
-    #: run, cell -> attempt -> row
-    rows: dict[tuple[str, str], dict[int, Row]] = field(default_factory=dict)
     characters: int = 0
+    #: each a `Row`, as a plain tuple: that is kept and sent in half the time
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
     def full(self) -> bool:
         return self.size >= _RESULTS or self.characters >= _CHARACTERS
 
-    def add(self, result: Result) -> None:
-        self.size += 1
-        attempts = self.rows.setdefault((result.run, result.cell.id), {})
-        if result.attempt not in attempts:
-            attempts[result.attempt] = self._row(result, leads=not attempts)
-
-    def _row(self, result: Result, *, leads: bool) -> Row:
+    def add(self, result: Result, *, leads: bool) -> None:
         if result.run not in self.runs:
             self.runs[result.run] = unopened_run(result)
         if result.signature and result.signature not in self.groups:
             self.groups[result.signature] = group_row(result)
-        return Row(
+        row = Row(
             run=result.run,
             cell=result.cell.id,
             attempt=result.attempt,
@@ -87,11 +83,12 @@ class Batch:
             outcome=result.outcome.value,
             signature=result.signature or None,
             detail=self._text(detail(result)),
-            stack=self._text(json.dumps(dict(result.stack))),
+            stack=self._text(_spelled(tuple(result.stack.items()))),
             traceback=self._foreign(result.traceback),
             log=self._foreign(result.log_tail),
             **verdict_row(fold([result])),
         )
+        self.rows.append(tuple(row))
 
     def _text(self, body: str) -> str:
         key = digest(body)
@@ -105,14 +102,26 @@ class Batch:
 
 
 
+@lru_cache(maxsize=16)
+def _spelled(stack: tuple[tuple[str, str], ...]) -> str:
+    """A stack as JSON; the results of a run share theirs."""
+    return json.dumps(dict(stack))
+
+
 def batches(results: Iterable[Result]) -> Iterator[Batch]:
     """The results in batches; only the last is not full."""
     batch = Batch()
+    attempts: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for result in results:
-        batch.add(result)
+        batch.size += 1
+        known = attempts[result.run, result.cell.id]
+        if result.attempt not in known:
+            batch.add(result, leads=not known)
+            known.add(result.attempt)
         if batch.full:
             yield batch
             batch = Batch()
+            attempts.clear()
     if batch.size:
         yield batch
 

@@ -54,10 +54,9 @@ def _with_driver(url: str) -> str:
 
 
 def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401  (the driver's connection)
-    """Readers beside a writer, keys that hold, and waiting instead of failing when it is busy."""
+    """Readers beside a writer, and waiting instead of failing when it is busy."""
     with closing(connection.cursor()) as cursor:
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
 

@@ -11,7 +11,7 @@ Many merge at once, also results of one run, and of one cell:
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Executable, MetaData, Table, func, select
+from sqlalchemy import Boolean, Column, Connection, Executable, MetaData, Table, func, select, true
 
 from runner.store.batches import Batch, Row
 from runner.store.bulk import fill, insert_into, insert_new
@@ -43,9 +43,8 @@ _named = (
 
 def merge(connection: Connection, batch: Batch) -> int:
     """Add what is new of the batch, and bring verdicts up to date; how many results were new."""
-    rows = [row for attempts in batch.rows.values() for row in attempts.values()]
-    fill(connection, _staged, rows)
-    fill(connection, _bodies, list(batch.texts.items()))
+    fill(connection, _staged, batch.rows)
+    fill(connection, _bodies, sorted(batch.texts.items()))
     locked = []
     for uid in sorted(batch.runs):
         insert_new(connection, run, [batch.runs[uid]])
@@ -82,8 +81,8 @@ def _add_cells(connection: Connection) -> None:
 
 
 def _add_texts(connection: Connection) -> None:
-    staged = select(_bodies).order_by(_bodies.c.digest)
-    made = insert_into(connection, text).from_select(list(_bodies.c.keys()), staged)
+    # Staged in order: sorting them here would move every body once more.
+    made = insert_into(connection, text).from_select(_bodies.c.keys(), select(_bodies).where(true()))
     connection.execute(made.on_conflict_do_nothing())
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from harness.results import Result, spell
 from runner.core.classify import UNCLASSIFIED, classify
 from runner.core.runs import CellVerdict, Verdict
@@ -19,17 +21,14 @@ _ELSEWHERE = frozenset({"traceback", "log_tail", "run", "signature", "title", "s
 
 
 def detail(result: Result) -> str:
-    """What `whole` needs beside the run, the texts and the group."""
-    record = result.to_record()
-    for part in record["components"]:
-        part["outputs"] = [_told(output) for output in part["outputs"]]
-    record["components"] = [_told(part) for part in record["components"]]
-    return spell({name: value for name, value in _told(record).items() if name not in _ELSEWHERE})
-
-
-def _told(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is None, which a reader has as its default."""
-    return {name: value for name, value in record.items() if value is not None}
+    """What `whole` needs beside the run, the texts and the group; the recipe is as JSON has it."""
+    record = result.to_record(sparse=True)
+    for name in _ELSEWHERE & record.keys():
+        del record[name]
+    try:
+        return orjson.dumps(record).decode()
+    except orjson.JSONEncodeError:  # lone surrogates
+        return spell(record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Engine, delete, select, union, update
 
 from harness.cells import Cell
 from harness.errors import SelectionError
-from harness.results import Result
+from harness.results import Result, jsonable
 from runner.core.runs import Run
 from runner.store import reads
 from runner.store.attempts import StoredFailure, failures_after
 from runner.store.batches import Batch, batches, spooled
-from runner.store.bulk import ids, insert_new, lock_out_writers
+from runner.store.bulk import chunks, ids, insert_new, lock_out_writers
 from runner.store.folding import refold, summarise
 from runner.store.lines import results_in
 from runner.store.merging import merge
@@ -90,7 +90,7 @@ def ingest_file(engine: Engine, path: Path, *, label: Label) -> Ingested:
 
 def ingest_results(engine: Engine, results: Iterable[Result]) -> Ingested:
     """Add results, and fold the verdicts of their cells anew."""
-    return _add(engine, batches(results))
+    return _add(engine, batches(each.replace(recipe=jsonable(each.recipe)) for each in results))
 
 
 def _add(engine: Engine, made: Iterable[Batch]) -> Ingested:
@@ -156,10 +156,14 @@ def _group_ids(connection: Connection, results: Iterable[Result]) -> dict[str, i
 def prune(engine: Engine, *, before: datetime) -> int:
     """Remove runs that started before, and the texts that no result names any more."""
     with engine.begin() as connection:
-        removed = connection.execute(delete(run).where(run.c.started_at < before)).rowcount
+        old = select(run.c.id).where(run.c.started_at < before).order_by(run.c.uid)
+        removed = connection.scalars(old.with_for_update()).all()
+        for part in chunks(removed):
+            for key in (result.c.run_id, verdict.c.run_id, run.c.id):
+                connection.execute(delete(key.table).where(key.in_(part)))
         # A writer adds texts before the results that name them: let it finish, and others wait.
         lock_out_writers(connection, text)
         pointers = (result.c.detail, result.c.stack, result.c.traceback, result.c.log)
         named = union(*(select(digest).where(digest.is_not(None)) for digest in pointers))
         connection.execute(delete(text).where(text.c.digest.not_in(named)))
-    return removed
+    return len(removed)
