@@ -9,10 +9,10 @@ import dataclasses
 import json
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Self, TypeVar, get_origin
 
@@ -214,25 +214,20 @@ def _no_number(text: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
-@cache
-def _names(cls: type) -> tuple[str, ...]:
-    return tuple(spec.name for spec in dataclasses.fields(cls))
-
-
-@cache
-def _values(cls: type) -> Callable[[Any], tuple[Any, ...]]:
-    return attrgetter(*_names(cls))
+_NAMES = {
+    cls: tuple(spec.name for spec in dataclasses.fields(cls))
+    for cls in (OutputDifference, ComponentResult, Result)
+}
+_VALUES = {cls: attrgetter(*names) for cls, names in _NAMES.items()}
 
 
 def _fields(part: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass of this module)
     """`dataclasses.asdict`, one level deep and without copies."""
-    kind = type(part)
-    return dict(zip(_names(kind), _values(kind)(part), strict=True))
+    return dict(zip(_NAMES[type(part)], _VALUES[type(part)](part), strict=True))
 
 
 def _sparse_fields(part: Any) -> dict[str, Any]:  # noqa: ANN401  (a dataclass of this module)
-    kind = type(part)
-    pairs = zip(_names(kind), _values(kind)(part), strict=True)
+    pairs = zip(_NAMES[type(part)], _VALUES[type(part)](part), strict=True)
     return {name: value for name, value in pairs if value is not None}
 
 
@@ -245,7 +240,8 @@ def _made(cls: type[Made], record: dict[str, Any]) -> Made:
 
     What a container holds is its reader's; a newer writer may have added other fields.
     """
-    foreign, wrong = _judged(cls, tuple(record), tuple(map(type, record.values())))
+    judged: type = cls
+    foreign, wrong = _judged(judged, tuple(record), tuple(map(type, record.values())))
     if wrong:
         raise TypeError(f"{wrong[0]} is {record[wrong[0]]!r}")
     for name in foreign:

@@ -49,7 +49,9 @@ def upgrade() -> None:
         batch.add_column(sa.Column("digest", _DIGEST, nullable=True))
     digested = sa.table("text", sa.column("digest"), sa.column("sha256"))
     op.execute(
-        sa.update(digested).values(digest=sa.cast(sa.func.substr(digested.c.sha256, 1, 32), _DIGEST))
+        sa.update(digested).values(
+            digest=sa.cast(sa.func.substr(digested.c.sha256, 1, 32), _DIGEST)
+        )
     )
     with op.batch_alter_table("text") as batch:
         batch.alter_column("digest", existing_type=_DIGEST, nullable=False)

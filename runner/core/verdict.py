@@ -29,11 +29,10 @@ def missing(cell: Cell) -> CellVerdict:
 
 def fold(results: Iterable[Result]) -> CellVerdict:
     """The verdict of one cell's attempts; at least one."""
-    attempts = sorted(
-        results, key=lambda result: (result.attempt, result.outcome, result.reason or "")
-    )
-    if len(attempts) == 1:  # rule 3, at once: of a million cells nearly all have one
+    attempts = list(results)
+    if len(attempts) == 1:  # rule 3 at once: nearly all of a million cells have one
         return _verdict(Verdict(attempts[0].outcome.value), attempts[0], attempts)
+    attempts.sort(key=lambda result: (result.attempt, result.outcome, result.reason or ""))
     speaking = _speaking(attempts)
     outcomes = {result.outcome for result in speaking}
     if Outcome.PASS in outcomes and len(outcomes) > 1:

@@ -101,7 +101,6 @@ class Batch:
         return self._text(storable(body)) if body else None
 
 
-
 @lru_cache(maxsize=16)
 def _spelled(stack: tuple[tuple[str, str], ...]) -> str:
     """A stack as JSON; the results of a run share theirs."""

@@ -58,11 +58,9 @@ def fill(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """PostgreSQL's own way in, several times as fast as inserts."""
+    driver: Any = connection.connection.driver_connection
     columns = ", ".join(column.name for column in table.columns)
-    with (
-        connection.connection.cursor() as cursor,
-        cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy,
-    ):
+    with driver.cursor().copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
 

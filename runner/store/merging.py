@@ -82,7 +82,9 @@ def _add_cells(connection: Connection) -> None:
 
 def _add_texts(connection: Connection) -> None:
     # Staged in order: sorting them here would move every body once more.
-    made = insert_into(connection, text).from_select(_bodies.c.keys(), select(_bodies).where(true()))
+    made = insert_into(connection, text).from_select(
+        _bodies.c.keys(), select(_bodies).where(true())
+    )
     connection.execute(made.on_conflict_do_nothing())
 
 

@@ -27,14 +27,20 @@ ValueError: no such thing
 """
 
 
-def _open(engine: Engine, uid: str = "r1", cells: Sequence[Cell] = CELLS) -> Run:
+def _open(
+    engine: Engine,
+    uid: str = "r1",
+    cells: Sequence[Cell] = CELLS,
+    *,
+    started_at: datetime = STARTED,
+) -> Run:
     return writes.open_run(
         engine,
         uid=uid,
         revision="5.23.0",
         stack={"torch": "2.13"},
         selection="smoke",
-        started_at=STARTED,
+        started_at=started_at,
         cells=cells,
     )
 
@@ -200,7 +206,19 @@ def test_pruning_removes_old_runs_and_the_texts_that_only_they_had(engine: Engin
     assert writes.prune(engine, before=STARTED + timedelta(days=1)) == 1
     assert reads.runs(engine) == []
     with engine.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(tables.text)) == 0
+        for table in (tables.result, tables.verdict, tables.text):
+            assert connection.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_pruning_keeps_the_texts_that_younger_runs_share(engine: Engine) -> None:
+    _open(engine)
+    writes.ingest_results(engine, [_result(cell, Outcome.FAIL) for cell in CELLS])
+    _open(engine, "r2", started_at=STARTED + timedelta(days=2))
+    younger = [_result(cell, Outcome.FAIL, uid="r2") for cell in CELLS]
+    writes.ingest_results(engine, younger)
+    assert writes.prune(engine, before=STARTED + timedelta(days=1)) == 1
+    kept = reads.run(engine, "r2")
+    assert [attempts_at(engine, kept.id, cell)[0] for cell in CELLS] == younger
 
 
 def test_writers_at_the_same_time_lose_and_double_nothing(engine: Engine) -> None:
