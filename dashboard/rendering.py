@@ -86,7 +86,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (utc, ago, seconds, size, difference, cell_url):
+    for function in (utc, ago, seconds, size, difference, cell_url, audit_line):
         made.filters[function.__name__] = function
     made.globals.update(
         static=static,

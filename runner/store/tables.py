@@ -49,6 +49,8 @@ run = Table(
     Column("expected", Integer, nullable=False),
     Column("duration_s", Float),
     Column("summary", JSON),
+    # how carrying over did: carried, audited, and the cells that an audit found to differ
+    Column("audit", JSON),
     Index(None, "revision", "id"),
 )
 
@@ -114,4 +116,16 @@ verdict = Table(
     Column("carried_from", String(200)),
     Index(None, "cell_id", "run_id"),
     Index(None, "group_id", "run_id"),
+)
+
+# What decided a cell's outcome, and the run that executed it: one row per cell and fingerprint.
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    Column("cell_id", ForeignKey("cell.id"), primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
+    # of all sources and versions when it was last seen
+    Column("state", String(32), nullable=False),
+    Column("made_of_id", ForeignKey("text.id"), nullable=False, index=True),
+    Column("run_id", ForeignKey("run.id", ondelete="CASCADE"), nullable=False, index=True),
 )

@@ -23,7 +23,7 @@ from runner.store.attempts import StoredFailure, attempts_of, failures_after
 from runner.store.bulk import chunks, ids, insert_new, upsert
 from runner.store.rows import MISSING_ROW, detail, digest, storable, verdict_row
 from runner.store.tables import cell as cells_
-from runner.store.tables import failure_group, result, run, text, verdict
+from runner.store.tables import failure_group, fingerprint, result, run, text, verdict
 
 Label = Callable[[Result], Result]
 
@@ -262,6 +262,7 @@ def prune(engine: Engine, *, before: datetime) -> int:
             select(result.c.detail_id),
             select(result.c.traceback_id).where(result.c.traceback_id.is_not(None)),
             select(result.c.log_id).where(result.c.log_id.is_not(None)),
+            select(fingerprint.c.made_of_id),
         )
         connection.execute(delete(text).where(text.c.id.not_in(named)))
     return removed
