@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse
 
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
+from runner.core.render import audit_line
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

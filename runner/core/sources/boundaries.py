@@ -10,8 +10,10 @@ from importlib.resources import files
 def _table() -> dict[str, tuple[str, ...]]:
     text = files("runner.core.sources").joinpath("boundaries.toml").read_text(encoding="utf-8")
     read = tomllib.loads(text)
+    running = [entry for entry in read["barred"] if entry.get("runs")]
     return {
         "barred": tuple(each for entry in read["barred"] for each in entry["modules"]),
+        "run": tuple(each for entry in running for each in entry["modules"]),
         "registries": tuple(read["registries"]["modules"]),
     }
 
@@ -19,6 +21,11 @@ def _table() -> dict[str, tuple[str, ...]]:
 def barred(module: str) -> bool:
     """Whether nothing that decides an outcome lies in the module, or behind it."""
     return any(fnmatchcase(module, pattern) for pattern in _table()["barred"])
+
+
+def runs(module: str) -> bool:
+    """Whether a barred module's functions are executed nevertheless."""
+    return any(fnmatchcase(module, pattern) for pattern in _table()["run"])
 
 
 def registry(module: str) -> bool:

@@ -2,10 +2,10 @@
 
 The unit is a **definition**: a function; a method; a class without its methods; what a module
 assigns to a name; and, under the empty name, what a module does besides (a registration, a loop).
-Its digest is that of its syntax tree, so comments, docstrings and layout don't count. What stands
-under an `if` or a `try` at the top of a module counts with the condition it stands under. In a
-registry, the rows of a long table of strings (model type -> class) are definitions of their own, so
-that a new model doesn't change what another one depends on.
+Its digest is that of its syntax tree and of the imports that it uses, so comments, docstrings and
+layout don't count. What stands under an `if` or a `try` at the top of a module counts with the
+condition it stands under. In a registry, the rows of a long table of strings (model type -> class)
+are definitions of their own, so that a new model doesn't change what another one depends on.
 """
 
 import ast
@@ -224,6 +224,8 @@ class _Reader:
                 named.see(each)
                 if isinstance(each, ast.Import | ast.ImportFrom):
                     imports.update(self._bound(each))
+        for name in sorted(named.names & self._imports.keys()):
+            digest.update(f"{name} is {self._imports[name]}".encode())
         return Definition(
             digest=digest.hexdigest()[:32],
             names=frozenset(named.names),

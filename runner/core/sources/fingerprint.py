@@ -27,7 +27,7 @@ class Fingerprints:
 
     def __init__(self, sources: Sources, *, zoo: str, common: Iterable[str]) -> None:
         """`common` names what all cells depend on besides: versions, the harness, tests."""
-        self._sources = sources
+        self.sources = sources
         self._zoo = zoo
         self._common = tuple(common)
         self._start = cache(self._started)
@@ -36,12 +36,12 @@ class Fingerprints:
     @property
     def state(self) -> str:
         """Equal states: all fingerprints are equal, and none need be computed."""
-        return _digest([*self._common, self._sources.digest])
+        return _digest([*self._common, self.sources.digest])
 
     def of(self, cell: Cell, made_of: Sequence[str]) -> str | None:
         """The fingerprint of a cell whose model is made of these (`module:Class`), if it exists."""
         roots = tuple(_place(each) for each in made_of)
-        if not roots or not all(root in self._sources for root in roots):
+        if not roots or not all(root in self.sources for root in roots):
             return None
         return _digest(
             [cell.id, *self._common, self._reach(cell.backend, cell.model_type, roots)[1]]
@@ -57,19 +57,19 @@ class Fingerprints:
     ) -> tuple[Reached, str]:
         words = {model_type, *(root.name for root in roots)}
         words |= {_package(root.module) for root in roots}
-        entries = self._sources.entries(sorted(words))
-        reached = self._sources.reach([*roots, *entries], self._start(backend))
+        entries = self.sources.entries(sorted(words))
+        reached = self.sources.reach([*roots, *entries], self._start(backend))
         lines = sorted(
             f"{place.id} {found.digest}"
             for place in reached.origins
-            if not place.module.startswith("harness.") and (found := self._sources.find(place))
+            if not place.module.startswith("harness.") and (found := self.sources.find(place))
         )
         return reached, _digest(lines)
 
     def _started(self, backend: str) -> Reached:
         modules = [*_OURS, f"harness.backends.{backend}", self._zoo, _EXPORTER.format(backend)]
-        return self._sources.reach(
-            place for module in modules for place in self._sources.everything(module)
+        return self.sources.reach(
+            place for module in modules for place in self.sources.everything(module)
         )
 
 

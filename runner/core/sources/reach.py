@@ -93,6 +93,7 @@ class Sources:
         self._modules = modules
         self._barred = cache(barred)
         self._resolve = cache(self._resolved)
+        self._names = cache(self._named)
 
     @cached_property
     def digest(self) -> str:
@@ -103,8 +104,23 @@ class Sources:
                 digest.update(f"{name}:{each} {definition.digest}\n".encode())
         return digest.hexdigest()[:32]
 
+    def changed(self, other: "Sources") -> set[Place]:
+        """The places whose definition is another there, or is in one of both alone."""
+        mine, theirs = dict(self._digests()), dict(other._digests())
+        return {
+            place for place in mine.keys() | theirs.keys() if mine.get(place) != theirs.get(place)
+        }
+
+    def _digests(self) -> Iterator[tuple[Place, str]]:
+        for module in self._modules.values():
+            for name, definition in module.definitions.items():
+                yield Place(module.name, name), definition.digest
+
     def __contains__(self, place: Place) -> bool:
         return self.find(place) is not None
+
+    def definition(self, place: Place) -> Definition:
+        return self._modules[place.module].definitions[place.name]
 
     def find(self, place: Place) -> Definition | None:
         module = self._modules.get(place.module)
@@ -114,6 +130,11 @@ class Sources:
         """All definitions of a module, if there is one of that name."""
         if found := self._modules.get(module):
             yield from (Place(module, name) for name in found.definitions)
+
+    def classes(self, module: str) -> list[str]:
+        """The classes that a module defines, as `module:Class`."""
+        found = self._modules.get(module)
+        return [f"{module}:{name}" for name in found.classes] if found else []
 
     def resolve(self, module: str, name: str) -> tuple[Place, ...]:
         """The definitions that a name can mean in a module."""
@@ -140,7 +161,7 @@ class Sources:
 
     def _next(self, place: Place, definition: Definition, reached: Reached) -> Iterator[Place]:
         yield from self._entered[place.module]
-        yield from self._named(place.module, definition)
+        yield from self._names(place)
         for attribute in definition.attributes - reached.read:
             reached.read.add(attribute)
             yield from reached.uncalled.pop(attribute, ())
@@ -150,7 +171,11 @@ class Sources:
                 yield from reached.uncalled.pop(name)
         yield from self._methods(place, reached)
 
-    def _named(self, module: str, definition: Definition) -> Iterator[Place]:
+    def _named(self, place: Place) -> tuple[Place, ...]:
+        """The places that a definition names, which depends on nothing else."""
+        return tuple(dict.fromkeys(self._naming(place.module, self.definition(place))))
+
+    def _naming(self, module: str, definition: Definition) -> Iterator[Place]:
         inner = dict(definition.imports)
         for _, imported in definition.imports:
             yield from self._imported(imported)
