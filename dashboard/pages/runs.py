@@ -13,7 +13,7 @@ from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
 from harness.errors import SelectionError
 from runner.core.render import summary_line
-from runner.core.runs import CellVerdict, FailureGroup, Run, Verdict
+from runner.core.runs import Audit, CellVerdict, FailureGroup, Run, Verdict
 from runner.core.select import parse
 from runner.store import reads
 from runner.store.engine import Engine
@@ -44,6 +44,7 @@ class RunRow:
     #: in the order of the bar, passes first
     verdicts: tuple[tuple[Verdict, int], ...]
     summary: str
+    audit: Audit | None
 
 
 def row(run: Run) -> RunRow:
@@ -63,6 +64,7 @@ def row(run: Run) -> RunRow:
         complete=run.complete,
         verdicts=tuple((name, run.verdicts[name]) for name in order if run.verdicts.get(name)),
         summary=summary_line(run.verdicts, run.duration_s or 0.0),
+        audit=run.audit,
     )
 
 

@@ -21,6 +21,7 @@ from harness.zoo.configuration import read_back, tiny
 from harness.zoo.documented import parameters
 from harness.zoo.fields import RUNGS, Rung
 from harness.zoo.generation import prompt
+from harness.zoo.makeup import made_of
 from harness.zoo.overrides import Override, override
 from harness.zoo.repair import MEDIA
 from harness.zoo.resizing import resized
@@ -147,13 +148,6 @@ def _refuse_large(model_class: type[Any], configuration: Any, limit: int) -> Non
         raise _LargeError(f"{size:,} parameters, more than {limit:,}")
 
 
-def _packages(model: Any) -> list[str]:  # noqa: ANN401  (a PreTrainedModel)
-    """The packages under `transformers.models` that its modules and configurations come from."""
-    made_of = [each for module in model.modules() for each in (module, vars(module).get("config"))]
-    names = [type(each).__module__.split(".") for each in made_of]
-    return sorted({name[2] for name in names if name[:2] == ["transformers", "models"]})
-
-
 def _case(candidate: Candidate, *, random: bool = False) -> Case:
     plan, inputs, placeholders = repaired_inputs(candidate)
     if random:
@@ -165,7 +159,7 @@ def _case(candidate: Candidate, *, random: bool = False) -> Case:
         "rung": candidate.rung.name,
         "seed": SEED,
         "parameters": count(candidate.model),
-        "packages": _packages(candidate.model),
+        "made_of": made_of(candidate.model),
         "configuration": dict(candidate.model.config.to_diff_dict()),
         "overrides": list(candidate.override.reasons),
         "repairs": list(plan.repairs),

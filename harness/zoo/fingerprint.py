@@ -2,7 +2,7 @@
 
 A class depends on its own package under `models/`, on the packages that those name in relative
 imports, and on those whose modules and configurations the built model is made of (its recipe's
-`packages`): LLaVA's language model is whatever its configuration says. Everything of Transformers
+`made_of`): LLaVA's language model is whatever its configuration says. Everything of Transformers
 outside of `models/`, this zoo and the versions of the stack are common to all classes.
 """
 

@@ -26,6 +26,7 @@ from harness.errors import CaseError, SelectionError, SkipError
 from harness.zoo.base import Case, Inputs, ModelClass, Zoo
 from harness.zoo.building import NEEDS
 from harness.zoo.discovery import package_folder
+from harness.zoo.makeup import made_of
 from harness.zoo.resizing import label_of
 from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 from harness.zoo.transformers import TransformersZoo
@@ -172,6 +173,7 @@ def _case(tester: Any, kind: type[Any], given: Shapes) -> Case:  # noqa: ANN401 
         "tester": f"{type(tester).__module__}.{type(tester).__qualname__}",
         "seed": SEED,
         "parameters": parameters(model),
+        "made_of": [*made_of(model), f"{type(tester).__module__}:{type(tester).__qualname__}"],
         "configuration": dict(model.config.to_diff_dict()),
         "sizes": {n: list(v.shape) for n, v in offer.inputs.items() if hasattr(v, "shape")},
         "fixed": fixed,

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +30,14 @@ from runner.cli.options import (
 )
 from runner.core.label import label
 from runner.core.plain import plain
-from runner.core.render import summary_line
+from runner.core.render import audit_line, summary_line
+from runner.core.reuse import AUDIT_PERCENT
 from runner.core.runs import Run
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
+from runner.steps.plans import Plan
+from runner.steps.reusing import Reuse
 from runner.steps.selecting import Asked, Build, Selected, builds, select
 from runner.store import writes
 from runner.store.engine import Engine, ensure
@@ -135,6 +138,13 @@ def run(  # noqa: PLR0913  (one parameter per option)
     ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds that a cell may take.")] = None,
     memory_limit: Annotated[int | None, typer.Option(help="MiB that a cell may take.")] = None,
+    reuse: Annotated[
+        bool, typer.Option(help="Carry over results that nothing has changed; --no-reuse runs all.")
+    ] = True,
+    audit: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="Percent of what could be carried that is run anyway."),
+    ] = AUDIT_PERCENT,
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run (its name, or `latest`).")
     ] = None,
@@ -154,12 +164,13 @@ def run(  # noqa: PLR0913  (one parameter per option)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
-    _execute(engine, plan, limits, quiet_json=as_json_)
+    carrying = Reuse(engine, plan, cache=settings().folder, percent=audit) if reuse else None
+    _execute(engine, plan, limits, carrying, quiet_json=as_json_)
 
 
 def _planned(
     engine: Engine, asked: Asked, revision: str, shard: tuple[int, int], name: str | None
-) -> running.Plan:
+) -> Plan:
     with err.status("finding the model classes …"):
         resolved = resolve(revision, cache=settings().folder)
         selected = select(asked, revision_path=resolved.path)
@@ -172,13 +183,18 @@ def _planned(
 
 
 def _execute(
-    engine: Engine, plan: running.Plan, limits: running.Limits, *, quiet_json: bool
+    engine: Engine,
+    plan: Plan,
+    limits: running.Limits,
+    reuse: Reuse | None,
+    *,
+    quiet_json: bool,
 ) -> None:
     # A service manager's stop is an interrupt like a reader's Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with progress(len(plan.share), quiet=quiet_json) as tell:
-            done = running.execute(engine, plan, limits, on_result=tell)
+            done = running.execute(engine, plan, limits, on_result=tell, reuse=reuse)
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; go on with: export-matrix run --resume {plan.uid}", markup=False)
         raise typer.Exit(1) from None
@@ -194,10 +210,13 @@ def _summary(done: Run, *, quiet_json: bool) -> None:
             "received": done.received,
             "outcomes": dict(done.verdicts),
             "duration_s": done.duration_s,
+            "audit": done.audit and asdict(done.audit),
         }
         as_json(record)
         return
     out.print(summary_line(done.verdicts, done.duration_s or 0.0), markup=False, soft_wrap=True)
+    if done.audit and (done.audit.carried or done.audit.audited):
+        out.print(audit_line(done.audit), markup=False, soft_wrap=True)
     if not done.complete:
         out.print(
             f"incomplete: {done.received} of {done.expected} cells; "

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from runner.core.change import Change
 from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.plain import plain
-from runner.core.runs import CellVerdict, Verdict
+from runner.core.runs import Audit, CellVerdict, Verdict
 
 _SIGNS = {
     Verdict.PASS: "✅",
@@ -59,6 +59,14 @@ def summary_line(verdicts: Mapping[Verdict, int], seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     long = f" ({minutes // 60}:{minutes % 60:02}:{rest:02})" if seconds >= 60 else ""
     return f"{', '.join(counts) or 'no cells'} in {seconds:.2f}s{long}"
+
+
+def audit_line(found: Audit) -> str:
+    """`9,812 carried over; 196 of them run all the same: 0 differ`."""
+    line = f"{found.carried:,} carried over from earlier runs"
+    if found.audited:
+        line += f"; {found.audited:,} more run all the same, to check: {len(found.missed)} differ"
+    return line
 
 
 def arrow(change: CellChange) -> str:

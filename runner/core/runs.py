@@ -46,6 +46,17 @@ class CellVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """How carrying results over from earlier runs did in a run."""
+
+    carried: int
+    #: cells that could have been carried, and were run to check it
+    audited: int
+    #: of those, the ones whose outcome was another: something that decides it was not seen
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One pass of (a selection of) the matrix at a revision and a stack."""
 
@@ -63,6 +74,7 @@ class Run:
     #: verdict -> cells; `missing` among them
     verdicts: Mapping[Verdict, int] = field(default_factory=dict)
     duration_s: float | None = None
+    audit: Audit | None = None
 
     @property
     def received(self) -> int:

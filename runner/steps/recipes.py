@@ -48,5 +48,7 @@ class Recipes:
             old.unlink()
 
     def _fingerprint(self, name: str, recipe: object) -> str:
-        packages = recipe.get("packages", []) if isinstance(recipe, Mapping) else []
-        return self._sources.fingerprint([name.partition("/")[0], *map(str, packages)])
+        made_of = recipe.get("made_of", []) if isinstance(recipe, Mapping) else []
+        modules = [str(each).split(".") for each in made_of]
+        packages = {parts[2] for parts in modules if parts[:2] == ["transformers", "models"]}
+        return self._sources.fingerprint([name.partition("/")[0], *sorted(packages)])

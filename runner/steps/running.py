@@ -1,36 +1,34 @@
 """A run from start to close: plan, execute, ingest, settle; interrupted anywhere, resumed later.
 
-A run lives in a folder of its own, `runs/<uid>/`: `run.json` (what was planned), `shards/` (cells,
-result lines and log of each pytest invocation). The files are the truth while it runs; the database
-takes results as they come, and takes them all again on resume, which changes nothing.
+The files of its folder (`plans`) are the truth while it runs; the database takes results as they
+come, and takes them all again on resume, which changes nothing.
 """
 
 import dataclasses
-import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 from harness.cells import Cell
 from harness.errors import MatrixError, nearest
 from harness.results import Outcome, Result
 from harness.stack import stack
-from harness.zoo.base import TRANSFORMERS
 from runner.core.classify import classify
 from runner.core.label import label
 from runner.core.plan import shards
 from runner.core.runs import Run
 from runner.execute.local import Shard, run_shard
 from runner.revisions import Revision
+from runner.steps.plans import Plan, recorded, result_files
+from runner.steps.reusing import Reuse
 from runner.steps.selecting import Selected
 from runner.store import reads, writes
 from runner.store.engine import Engine
 
-_BATCH = 50
+_BATCH = 500
 _BATCH_S = 5.0
 
 OnResult = Callable[[Result], None]
@@ -43,59 +41,6 @@ class Limits:
     workers: int = 1
     time_s: float = 300
     memory_mib: int = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A run as planned; its JSON form is all that `--resume` needs."""
-
-    uid: str
-    folder: Path
-    revision: str
-    revision_path: Path | None
-    stack: Mapping[str, str]
-    selection: str
-    started_at: datetime
-    cells: tuple[Cell, ...]
-    #: cells that can't run here, and why
-    skips: Mapping[Cell, str]
-    #: cells for this machine, a share of `cells` with `--shard I/N`
-    share: tuple[Cell, ...]
-    zoo: str = TRANSFORMERS
-    #: the dynamic shapes that a user gives, as TOML
-    dynamic_shapes: str = ""
-
-    def save(self) -> None:
-        """Write `run.json` whole or not at all."""
-        record = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)} | {
-            "folder": None,
-            "revision_path": self.revision_path and str(self.revision_path.resolve()),
-            "started_at": self.started_at.isoformat(),
-            "cells": [cell.id for cell in self.cells],
-            "share": [cell.id for cell in self.share],
-            "skips": {cell.id: why for cell, why in self.skips.items()},
-            "stack": dict(self.stack),
-        }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / "run.json.draft"
-        draft.write_text(json.dumps(record, indent=1))
-        draft.rename(self.folder / "run.json")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        record = json.loads((folder / "run.json").read_text())
-        path = record["revision_path"]
-        return cls(
-            **record
-            | {
-                "folder": folder,
-                "revision_path": None if path is None else Path(path),
-                "started_at": datetime.fromisoformat(record["started_at"]),
-                "cells": tuple(map(Cell.parse, record["cells"])),
-                "share": tuple(map(Cell.parse, record["share"])),
-                "skips": {Cell.parse(cell): why for cell, why in record["skips"].items()},
-            }
-        )
 
 
 def new_uid(revision: str, now: datetime) -> str:
@@ -168,39 +113,37 @@ def _open(engine: Engine, plan: Plan) -> Run:
     )
 
 
-def result_files(plan: Plan) -> list[Path]:
-    """The run's result files, without the half line that a killed writer may leave."""
-    files = sorted((plan.folder / "shards").glob("*.jsonl"))
-    for file in files:
-        text = file.read_bytes()
-        whole = text.rfind(b"\n") + 1
-        if whole < len(text):
-            file.write_bytes(text[:whole])
-    return files
-
-
-def recorded(plan: Plan) -> list[Result]:
-    """All results that the run's files hold."""
-    lines = (line for file in result_files(plan) for line in file.read_text().splitlines())
-    return [Result.from_line(line) for line in lines]
-
-
-def execute(engine: Engine, plan: Plan, limits: Limits, *, on_result: OnResult) -> Run:
+def execute(
+    engine: Engine,
+    plan: Plan,
+    limits: Limits,
+    *,
+    on_result: OnResult,
+    reuse: Reuse | None = None,
+) -> Run:
     """Run what the plan's share still lacks, retry suspects once and alone, close the run."""
     began = time.monotonic()
-    done = {result.cell for result in recorded(plan)}
-    results = _skips(plan, done)
-    waiting = [cell for cell in plan.share if cell not in done and cell not in plan.skips]
+    _take(engine, _skips(plan, {result.cell for result in recorded(plan)}), on_result)
+    if reuse:
+        _take(engine, reuse.carry(_waiting(plan)), on_result)
+    waiting = _waiting(plan)
     order = shards(waiting, costs=reads.durations(engine), count=1)[0] if waiting else []
-    _take(engine, results, on_result)
     _take(engine, _run(plan, order, limits, attempt=1), on_result)
     _take(
         engine,
         _run(plan, suspects(plan), dataclasses.replace(limits, workers=1), attempt=2),
         on_result,
     )
+    if reuse:
+        reuse.close()
     duration = time.monotonic() - began
     return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
+
+
+def _waiting(plan: Plan) -> list[Cell]:
+    """The cells of the share that have no result yet and can run here."""
+    done = {result.cell for result in recorded(plan)}
+    return [cell for cell in plan.share if cell not in done and cell not in plan.skips]
 
 
 def _skips(plan: Plan, done: set[Cell]) -> Iterator[Result]:

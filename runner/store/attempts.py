@@ -100,3 +100,16 @@ def failures_after(connection: Connection, last: tuple[int, int, int]) -> list[S
         StoredFailure(key=(row.run_id, row.cell_id, row.attempt), result=_result(row))
         for row in connection.execute(page)
     ]
+
+
+def attempts_in(engine: Engine, uid: str, cells: Sequence[Cell]) -> list[Result]:
+    """All attempts at these cells in the run of that unique name."""
+    asked = _RESULTS.join(cells_, cells_.c.id == results_.c.cell_id).where(runs_.c.uid == uid)
+    with engine.connect() as connection:
+        return [
+            _result(row)
+            for part in chunks([cell.id for cell in cells])
+            for row in connection.execute(
+                asked.where(cells_.c.cell.in_(part)).order_by(results_.c.attempt)
+            )
+        ]

@@ -52,6 +52,8 @@ run = Table(
     Column("expected", Integer, nullable=False),
     Column("duration_s", Float),
     Column("summary", JSON),
+    # how carrying over did: carried, audited, and the cells that an audit found to differ
+    Column("audit", JSON),
     Index(None, "revision", "id"),
 )
 
@@ -116,4 +118,16 @@ verdict = Table(
     Column("carried_from", String(200)),
     Index(None, "cell_id", "run_id"),
     Index(None, "group_id", "run_id"),
+)
+
+# What decided a cell's outcome, and the run that executed it: one row per cell and fingerprint.
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    Column("cell_id", Integer, primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
+    # of all sources and versions when it was last seen
+    Column("state", String(32), nullable=False),
+    Column("made_of", Digest, nullable=False),
+    Column("run_id", Integer, nullable=False, index=True),
 )

@@ -26,7 +26,7 @@ from runner.store.lines import results_in
 from runner.store.merging import merge
 from runner.store.rows import MISSING_ROW, group_row
 from runner.store.tables import cell as cells_
-from runner.store.tables import failure_group, result, run, text, verdict
+from runner.store.tables import failure_group, fingerprint, result, run, text, verdict
 
 Label = Callable[[Result], Result]
 
@@ -159,11 +159,12 @@ def prune(engine: Engine, *, before: datetime) -> int:
         old = select(run.c.id).where(run.c.started_at < before).order_by(run.c.uid)
         removed = connection.scalars(old.with_for_update()).all()
         for part in chunks(removed):
-            for key in (result.c.run_id, verdict.c.run_id, run.c.id):
+            for key in (result.c.run_id, verdict.c.run_id, fingerprint.c.run_id, run.c.id):
                 connection.execute(delete(key.table).where(key.in_(part)))
         # A writer adds texts before the results that name them: let it finish, and others wait.
         lock_out_writers(connection, text)
-        pointers = (result.c.detail, result.c.stack, result.c.traceback, result.c.log)
+        pointers = [result.c[name] for name in ("detail", "stack", "traceback", "log")]
+        pointers.append(fingerprint.c.made_of)
         named = union(*(select(digest).where(digest.is_not(None)) for digest in pointers))
         connection.execute(delete(text).where(text.c.digest.not_in(named)))
     return len(removed)

@@ -7,6 +7,7 @@ import numpy as np
 from harness.cells import Variant
 from harness.errors import CaseError
 from harness.zoo.base import Array, Case, Component, Inputs, ModelClass, Outputs
+from harness.zoo.makeup import made_of
 from harness.zoo.shapes import NOTHING_GIVEN, Shapes
 from tests.toyzoo.toys import TOYS
 
@@ -23,17 +24,18 @@ class ToyZoo:
         ]
 
     def build(self, model_type: str, model_class: str, given: Shapes = NOTHING_GIVEN) -> Case:
-        toy = TOYS.get(model_class)
-        if toy is None or model_type != "toy":
+        kind = TOYS.get(model_class)
+        if kind is None or model_type != "toy":
             raise CaseError(f"the toy zoo has no {model_type}/{model_class}")
-        if toy.skip:
-            raise CaseError(toy.skip)
+        if kind.skip:
+            raise CaseError(kind.skip)
+        toy = kind()
         return Case(
-            model=toy(),
+            model=toy,
             inputs={"x": _numbers(2, 3)},
             resized={"x": _numbers(3, 5)},
             resized_label="batch 3, sequence 5",
-            recipe={"seed": 0},
+            recipe={"seed": 0, "made_of": made_of(toy)},
         ).shaped(given)
 
     def components(self, case: Case, variant: Variant) -> Sequence[Component]:

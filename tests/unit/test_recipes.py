@@ -7,7 +7,10 @@ import pytest
 from runner.steps.recipes import Recipes
 
 NAME = "llava/LlavaModel"
-RECIPE = {"seed": 7, "packages": ["llava", "llama"]}
+RECIPE = {
+    "seed": 7,
+    "made_of": [f"transformers.models.{x}.modeling_{x}:Model" for x in ("llava", "llama")],
+}
 FILES = {
     "modeling_utils.py": "",
     "models/llava/modeling_llava.py": "from ..auto import AutoModel\nfrom ..clip import CLIP\n",
@@ -79,7 +82,7 @@ def test_only_the_newest_states_are_kept(package: Path) -> None:
 
 def test_a_package_that_a_recipe_makes_up_reads_nothing_outside(package: Path) -> None:
     (package.parent / "secret.py").write_text("1")
-    odd = {"packages": ["../..", "nowhere"]}
+    odd = {"made_of": ["transformers.models.../...x:Y", "transformers.models.nowhere.x:Y"]}
     Recipes(package.parent, package).remember({NAME: odd})
     (package.parent / "secret.py").write_text("2")
     assert _recalled(package) == odd

@@ -1,0 +1,283 @@
+"""What a cell can execute: the definitions that follow from its roots, name by name.
+
+Rapid type analysis (Bacon & Sweeney, OOPSLA 1996) by name alone. From a definition one gets to
+
+- what its bare names mean in its module, and `name.attribute` where the name is a module;
+- the bases of a class, and those of its methods that anything reached so far calls by that name,
+  whatever it is called on; special methods, and those that torch calls, always;
+- for each module in which something is reached: what importing it does, and what it registers.
+
+It reaches too much rather than too little. What it can't see is a name that is put together while
+running. Modules that are **barred** are not followed; each has its reason (`barred.toml`).
+"""
+
+import fnmatch
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import NamedTuple, Self
+
+from runner.core.sources.definitions import BODY, Definition, Import, Module
+
+#: methods that torch calls by their name
+_TORCH_CALLS = {
+    "forward", "backward", "jvp", "vmap", "setup_context", "extra_repr", "train", "eval", "apply",
+    "_apply", "_load_from_state_dict", "_save_to_state_dict", "get_extra_state", "set_extra_state",
+}  # fmt: skip
+#: bases from elsewhere that call none but these, or special methods
+_KNOWN_BASES = {
+    "object", "dict", "list", "OrderedDict", "UserDict", "UserList", "Enum", "StrEnum", "ABC",
+    "Exception", "ValueError", "Generic", "Protocol", "TypedDict", "NamedTuple",
+    "torch.nn.Module", "nn.Module", "nn.Embedding", "nn.Linear", "nn.LayerNorm", "nn.Conv1d",
+    "nn.Conv2d", "nn.ModuleList", "nn.ModuleDict", "nn.Sequential",
+}  # fmt: skip
+
+
+def _called_unseen(method: str) -> bool:
+    """Whether a library calls the method by its name: Python, torch, or the Hub's dataclasses."""
+    return method in _TORCH_CALLS or method.startswith(("__", "validate_"))
+
+
+class Place(NamedTuple):
+    """Where a definition stands; an empty name is what the module does besides."""
+
+    module: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.module}:{self.name}" if self.name else self.module
+
+
+@dataclass(slots=True)
+class Reached:
+    """The places that were reached, and from where."""
+
+    #: place -> the place that names it; None for a root
+    origins: dict[Place, Place | None] = field(default_factory=dict)
+    #: attributes that something reached reads
+    read: set[str] = field(default_factory=set)
+    #: attribute -> methods of that name that nothing has called so far, of classes reached
+    uncalled: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
+
+    #: patterns of attributes that something reached puts together
+    patterns: set[str] = field(default_factory=set)
+
+    def reads(self, attribute: str) -> bool:
+        return attribute in self.read or any(
+            fnmatch.fnmatchcase(attribute, pattern) for pattern in self.patterns
+        )
+
+    def copy(self) -> Self:
+        uncalled = defaultdict(list, {name: list(each) for name, each in self.uncalled.items()})
+        return type(self)(dict(self.origins), set(self.read), uncalled, set(self.patterns))
+
+    def path(self, place: Place) -> list[Place]:
+        """How a place was reached, from its root."""
+        steps: list[Place] = []
+        at: Place | None = place
+        while at is not None:
+            steps.append(at)
+            at = self.origins[at]
+        return steps[::-1]
+
+
+class Sources:
+    """The modules of one revision."""
+
+    def __init__(
+        self, modules: Mapping[str, Module], *, barred: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._modules = modules
+        self._barred = cache(barred)
+        self._resolve = cache(self._resolved)
+        self._names = cache(self._named)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all definitions; comments and layout don't count."""
+        digest = hashlib.sha256()
+        for name, module in sorted(self._modules.items()):
+            for each, definition in sorted(module.definitions.items()):
+                digest.update(f"{name}:{each} {definition.digest}\n".encode())
+        return digest.hexdigest()[:32]
+
+    def changed(self, other: "Sources") -> set[Place]:
+        """The places whose definition is another there, or is in one of both alone."""
+        mine, theirs = dict(self._digests()), dict(other._digests())
+        return {
+            place for place in mine.keys() | theirs.keys() if mine.get(place) != theirs.get(place)
+        }
+
+    def _digests(self) -> Iterator[tuple[Place, str]]:
+        for module in self._modules.values():
+            for name, definition in module.definitions.items():
+                yield Place(module.name, name), definition.digest
+
+    def __contains__(self, place: Place) -> bool:
+        return self.find(place) is not None
+
+    def definition(self, place: Place) -> Definition:
+        return self._modules[place.module].definitions[place.name]
+
+    def find(self, place: Place) -> Definition | None:
+        module = self._modules.get(place.module)
+        return module.definitions.get(place.name) if module else None
+
+    def everything(self, module: str) -> Iterator[Place]:
+        """All definitions of a module, if there is one of that name."""
+        if found := self._modules.get(module):
+            yield from (Place(module, name) for name in found.definitions)
+
+    def classes(self, module: str) -> list[str]:
+        """The classes that a module defines, as `module:Class`."""
+        found = self._modules.get(module)
+        return [f"{module}:{name}" for name in found.classes] if found else []
+
+    def resolve(self, module: str, name: str) -> tuple[Place, ...]:
+        """The definitions that a name can mean in a module."""
+        return self._resolve(module, name)
+
+    def entries(self, words: Iterable[str]) -> Iterator[Place]:
+        """What the registries say of these words: model types and names of classes."""
+        for word in words:
+            yield from self._entries.get(word, ())
+
+    def reach(self, roots: Iterable[Place], start: Reached | None = None) -> Reached:
+        """What follows from the roots, beside what `start` reached already; it isn't changed."""
+        reached = start.copy() if start else Reached()
+        waiting: list[tuple[Place, Place | None]] = [(root, None) for root in roots]
+        while waiting:
+            place, origin = waiting.pop()
+            if place in reached.origins or self._barred(place.module):
+                continue
+            if (definition := self.find(place)) is None:
+                continue
+            reached.origins[place] = origin
+            waiting += [(each, place) for each in self._next(place, definition, reached)]
+        return reached
+
+    def _next(self, place: Place, definition: Definition, reached: Reached) -> Iterator[Place]:
+        yield from self._entered[place.module]
+        yield from self._names(place)
+        for attribute in definition.attributes - reached.read:
+            reached.read.add(attribute)
+            yield from reached.uncalled.pop(attribute, ())
+        for pattern in definition.patterns - reached.patterns:
+            reached.patterns.add(pattern)
+            for name in fnmatch.filter(reached.uncalled, pattern):
+                yield from reached.uncalled.pop(name)
+        yield from self._methods(place, reached)
+
+    def _named(self, place: Place) -> tuple[Place, ...]:
+        """The places that a definition names, which depends on nothing else."""
+        return tuple(dict.fromkeys(self._naming(place.module, self.definition(place))))
+
+    def _naming(self, module: str, definition: Definition) -> Iterator[Place]:
+        inner = dict(definition.imports)
+        for _, imported in definition.imports:
+            yield from self._imported(imported)
+        for name in definition.names:
+            yield from self.resolve(module, name)
+        for name, attribute in definition.pairs:
+            alias = inner.get(name) or self._modules[module].imports.get(name)
+            if alias and (source := self._as_module(alias)):
+                yield from self.resolve(source, attribute)
+
+    def _methods(self, place: Place, reached: Reached) -> Iterator[Place]:
+        found = self._modules[place.module].classes.get(place.name)
+        if found is None:
+            return
+        foreign = False
+        for base in found.bases:
+            ours = tuple(self._dotted(place.module, base))
+            foreign |= not ours and base not in _KNOWN_BASES
+            yield from ours
+        for name in found.methods:
+            method = Place(place.module, f"{place.name}.{name}")
+            if foreign or _called_unseen(name) or reached.reads(name):
+                yield method
+            else:
+                reached.uncalled[name].append(method)
+
+    def _dotted(self, module: str, dotted: str) -> Iterable[Place]:
+        head, _, rest = dotted.partition(".")
+        if not rest:
+            return self.resolve(module, head)
+        imported = self._modules[module].imports.get(head)
+        source = self._as_module(imported) if imported else None
+        return self.resolve(source, rest) if source else ()
+
+    def _resolved(self, module: str, name: str) -> tuple[Place, ...]:
+        """Follows imports from module to module, which may go in circles."""
+        places: list[Place] = []
+        waiting, seen = [(module, name)], set[tuple[str, str]]()
+        while waiting:
+            at = waiting.pop()
+            found = self._modules.get(at[0])
+            if found is None or at in seen:
+                continue
+            seen.add(at)
+            onward = [(star, at[1]) for star in found.stars]
+            if at[1] in found.definitions:
+                places.append(Place(*at))
+            if imported := found.imports.get(at[1]):
+                if source := self._as_module(imported):
+                    places.append(Place(source, BODY))
+                elif imported.attribute is not None:
+                    onward.append((imported.module, imported.attribute))
+            elif not onward and at[1] not in found.definitions:
+                places += self._lazily(*at)
+            waiting += onward
+        return tuple(dict.fromkeys(places))
+
+    def _imported(self, imported: Import) -> Iterable[Place]:
+        if source := self._as_module(imported):
+            return (Place(source, BODY),)
+        if imported.attribute is None:
+            return ()
+        return self.resolve(imported.module, imported.attribute)
+
+    def _as_module(self, imported: Import) -> str | None:
+        name = imported.module
+        if imported.attribute is not None:
+            name = f"{name}.{imported.attribute}"
+        return name if name in self._modules else None
+
+    def _lazily(self, package: str, name: str) -> Iterator[Place]:
+        """What a package offers of its modules without importing them (`_LazyModule`)."""
+        if package in self._packages:
+            for module in self._defining.get(name, ()):
+                if module.startswith(f"{package}."):
+                    yield Place(module, name)
+
+    @cached_property
+    def _entries(self) -> Mapping[str, list[Place]]:
+        entries: dict[str, list[Place]] = defaultdict(list)
+        for module in self._modules.values():
+            for word, names in module.entries.items():
+                entries[word] += [Place(module.name, name) for name in names]
+        return entries
+
+    @cached_property
+    def _packages(self) -> frozenset[str]:
+        return frozenset(name.rpartition(".")[0] for name in self._modules)
+
+    @cached_property
+    def _defining(self) -> Mapping[str, list[str]]:
+        defining = defaultdict(list)
+        for module in self._modules.values():
+            for name in module.definitions:
+                if "." not in name:
+                    defining[name].append(module.name)
+        return defining
+
+    @cached_property
+    def _entered(self) -> Mapping[str, list[Place]]:
+        """What is reached with anything of a module."""
+        return {
+            name: [Place(name, each) for each in (BODY, *sorted(module.registered))]
+            for name, module in self._modules.items()
+        }

@@ -1,0 +1,167 @@
+"""Carries over what nothing has changed, and audits a sample of it.
+
+Before a run executes, each cell that it has yet to run is looked up by its fingerprint. What is
+found is written as a result of this run that says which run it comes from; of a sample, what would
+have been carried is noted in `audit.json` instead, the cell is run, and the two are compared when
+the run closes.
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import harness
+from harness.cells import Cell
+from harness.results import Result
+from harness.zoo.base import PROVIDERS, TESTERS
+from harness.zoo.discovery import package_folder
+from runner.core.reuse import Remembered, audit, is_audited, lasting
+from runner.core.sources.boundaries import barred
+from runner.core.sources.fingerprint import Fingerprints
+from runner.core.sources.reach import Sources
+from runner.revisions.modules import read_modules
+from runner.steps.plans import Plan, recorded
+from runner.store import fingerprints as store
+from runner.store.attempts import attempts_in
+from runner.store.engine import Engine
+
+
+class Reuse:
+    """What one run carries over, and what later runs may carry over from it."""
+
+    def __init__(self, engine: Engine, plan: Plan, *, cache: Path, percent: float) -> None:
+        """`percent` of what could be carried is run all the same."""
+        self._engine = engine
+        self._plan = plan
+        self._cache = cache
+        self._percent = percent
+        self._expected_file = plan.folder / "audit.json"
+
+    def carry(self, cells: Sequence[Cell]) -> Iterator[Result]:
+        """The results of cells that need not run, written to the run's folder as they are given."""
+        if self._plan.own or self._expected_file.exists():
+            return
+        found = list(self._carried(self._known(cells)))
+        sample = {
+            result.cell: result
+            for result in found
+            if is_audited(self._plan.uid, result.cell, self._percent)
+        }
+        file = self._plan.folder / "shards" / "carried.jsonl"
+        with file.open("a", encoding="utf-8") as out:
+            for result in found:
+                if result.cell not in sample:
+                    out.write(result.to_line() + "\n")
+                    yield result
+        lines = [result.to_line() for result in sample.values()]
+        self._expected_file.write_text(json.dumps(lines), encoding="utf-8")
+
+    def close(self) -> None:
+        """Remember what this run executed, and compare the audited cells."""
+        if self._plan.own:
+            return
+        by_cell: dict[Cell, list[Result]] = defaultdict(list)
+        for result in recorded(self._plan):
+            by_cell[result.cell].append(result)
+        executed = {
+            cell: attempts for cell, attempts in by_cell.items() if not attempts[0].carried_from
+        }
+        store.remember(self._engine, self._lasting(executed))
+        if self._expected_file.exists():
+            expected = json.loads(self._expected_file.read_text(encoding="utf-8"))
+            found = audit(
+                [Result.from_line(line) for line in expected],
+                executed,
+                carried=len(by_cell) - len(executed),
+            )
+            store.note_audit(self._engine, self._plan.uid, found)
+
+    def _known(self, cells: Sequence[Cell]) -> Iterator[Remembered]:
+        """What each cell came to when all that decides it was as it is now."""
+        state = ""
+        for each in store.remembered(self._engine, cells):
+            state = state or self._fingerprints.state
+            if each.state == state or (
+                each.fingerprint == self._fingerprints.of(each.cell, each.made_of)
+            ):
+                yield each
+
+    def _carried(self, known: Iterable[Remembered]) -> Iterator[Result]:
+        newest = {each.cell: each for each in known}  # they come oldest first
+        by_run: dict[str, list[Cell]] = defaultdict(list)
+        for cell, each in newest.items():
+            by_run[each.run].append(cell)
+        for run, cells in by_run.items():
+            last = {result.cell: result for result in attempts_in(self._engine, run, cells)}
+            for result in last.values():
+                yield result.replace(
+                    run=self._plan.uid,
+                    revision=self._plan.revision,
+                    stack=self._plan.stack,
+                    attempt=1,
+                    carried_from=run,
+                )
+
+    def _lasting(self, executed: Mapping[Cell, Sequence[Result]]) -> Iterator[Remembered]:
+        for cell, attempts in executed.items():
+            made_of = tuple(attempts[-1].recipe.get("made_of", ()))
+            if made_of and lasting(attempts):
+                fingerprint = self._fingerprints.of(cell, made_of)
+                if fingerprint:
+                    yield Remembered(
+                        cell=cell,
+                        fingerprint=fingerprint,
+                        state=self._fingerprints.state,
+                        made_of=made_of,
+                        run=self._plan.uid,
+                    )
+
+    @cached_property
+    def _fingerprints(self) -> Fingerprints:
+        return fingerprints(
+            self._plan.zoo,
+            self._plan.revision_path,
+            common=[*_versions(self._plan.stack), self._plan.dynamic_shapes],
+            cache=self._cache,
+        )
+
+
+def fingerprints(
+    zoo: str, revision_path: Path | None, *, common: Iterable[str], cache: Path
+) -> Fingerprints:
+    """The fingerprints of a revision's cells; `common` names what they all depend on besides."""
+    packages = {"harness": Path(harness.__path__[0])}
+    if zoo in PROVIDERS.values():
+        packages["transformers"] = (
+            revision_path / "transformers" if revision_path else package_folder()
+        )
+    else:
+        packages |= _found(zoo.partition(".")[0])
+    if zoo == TESTERS and revision_path:
+        packages["tests"] = revision_path.parent / "tests"
+    sources = Sources(read_modules(packages, cache=cache), barred=barred)
+    return Fingerprints(sources, zoo=zoo, common=[*common, _harness(packages["harness"])])
+
+
+def _versions(stack: Mapping[str, str]) -> list[str]:
+    """The stack without Transformers, whose sources say more than its version."""
+    return sorted(f"{name} {at}" for name, at in stack.items() if name != "transformers")
+
+
+def _harness(folder: Path) -> str:
+    """This project's own part in an outcome."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.toml")]):
+        digest.update(f"{path.relative_to(folder)} ".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"harness {digest.hexdigest()}"
+
+
+def _found(package: str) -> dict[str, Path]:
+    spec = importlib.util.find_spec(package)
+    locations = spec.submodule_search_locations if spec else None
+    return {package: Path(next(iter(locations)))} if locations else {}
