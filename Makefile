@@ -30,6 +30,7 @@ bless: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_ingest
 
 # CHECKOUT=path/to/transformers@commit
 faithful: $(VENV)/.test
