@@ -46,6 +46,29 @@ def commit(checkout: Path, reference: str) -> str:
         raise RevisionError(f"{checkout} has no commit or branch {reference!r}") from None
 
 
+def between(checkout: Path, good: str, bad: str) -> list[str]:
+    """The commits from one to a later one, oldest first, along first parents.
+
+    `RevisionError` if the first is no ancestor of the second: then no order leads from one to the
+    other.
+    """
+    try:
+        _git(checkout, "merge-base", "--is-ancestor", good, bad)
+    except RevisionError:
+        raise RevisionError(
+            f"{good[:12]} is no ancestor of {bad[:12]}; begin at their merge base: "
+            f"git -C {checkout} merge-base {good[:12]} {bad[:12]}"
+        ) from None
+    line = _git(checkout, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}").split()
+    return [good, *line]
+
+
+def log_line(checkout: Path, sha: str) -> str:
+    """The commit as a log tells it: short id, date, author, subject."""
+    form = "--format=%h %as %an: %s"
+    return _git(checkout, "show", "--no-patch", form, "--end-of-options", sha).strip()
+
+
 def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
     """The folder with the commit's `src` and `tests`, taken out unless it is there."""
     home = cache / "commits" / sha

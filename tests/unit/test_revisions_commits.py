@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import RevisionError
 from runner.revisions import resolve
+from runner.revisions.commits import between, commit, log_line
 
 SETUP = 'install_requires = [deps["numpy"], deps["no-such-package"]]\n'
 TABLE = (
@@ -135,3 +136,27 @@ def test_what_is_not_there_is_said_to_be_missing(
 def test_a_folder_that_git_does_not_know_is_refused_with_what_git_says(tmp_path: Path) -> None:
     with pytest.raises(RevisionError, match=r"can't read .* with git"):
         resolve(f"{tmp_path}@main", cache=tmp_path / "cache", pip=Pip())
+
+
+def test_commits_between_two_are_in_order_along_first_parents(checkout: Path) -> None:
+    git(checkout, "checkout", "-q", "-b", "side", "main~1")
+    git(checkout, "commit", "-q", "--allow-empty", "-m", "on the side")
+    git(checkout, "checkout", "-q", "main")
+    git(checkout, "merge", "-q", "--no-ff", "-m", "merged", "side")
+    line = between(checkout, commit(checkout, "main~2"), commit(checkout, "main"))
+    told = [log_line(checkout, sha).partition(": ")[2] for sha in line]
+    assert told == ["first", "second", "merged"]
+
+
+def test_commits_that_no_line_joins_are_refused_with_the_way_out(checkout: Path) -> None:
+    git(checkout, "checkout", "-q", "-b", "side", "main~1")
+    git(checkout, "commit", "-q", "--allow-empty", "-m", "on the side")
+    with pytest.raises(RevisionError, match=r"is no ancestor of .* merge-base"):
+        between(checkout, commit(checkout, "side"), commit(checkout, "main"))
+
+
+def test_a_commit_tells_itself_in_a_line(checkout: Path) -> None:
+    sha = commit(checkout, "main")
+    short, rest = log_line(checkout, sha).split(" ", 1)
+    assert sha.startswith(short)
+    assert rest.endswith(" A: second")
