@@ -9,7 +9,7 @@ import sys
 import typer
 
 from harness.errors import MatrixError
-from runner.cli import affecting, database, running, serving, telling
+from runner.cli import affecting, bisecting, database, running, serving, telling
 from runner.cli.console import err
 from runner.core.plain import plain
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 running.register(app)
 telling.register(app)
 affecting.register(app)
+bisecting.register(app)
 serving.register(app)
 app.add_typer(database.app, name="db")
 

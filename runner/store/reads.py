@@ -189,6 +189,29 @@ def history(engine: Engine, cell: Cell, *, limit: int = 50) -> list[tuple[Run, C
     return [(by_id[row.run_id], _verdict(row)) for row in rows]
 
 
+def newest_verdict(
+    engine: Engine, cell: Cell, revision: str, *, stack: Mapping[str, str]
+) -> CellVerdict | None:
+    """What a cell came to when it was last run at a revision, with the same other versions."""
+    asked = (
+        _VERDICTS.join(runs_, runs_.c.id == verdicts_.c.run_id)
+        .add_columns(runs_.c.stack)
+        .where(cells_.c.cell == cell.id, runs_.c.revision == revision)
+        .where(verdicts_.c.verdict != Verdict.MISSING)
+        .order_by(verdicts_.c.run_id.desc())
+        .limit(_RECENT_RUNS)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(asked).all()
+    same = (row for row in rows if _others(row.stack) == _others(stack))
+    return next((_verdict(row) for row in same), None)
+
+
+def _others(stack: Mapping[str, str]) -> dict[str, str]:
+    """A stack without what the revision says."""
+    return {name: at for name, at in stack.items() if name != "transformers"}
+
+
 def durations(engine: Engine) -> dict[str, float]:
     """cell id -> seconds in the newest runs that ran it; what plans are made from."""
     with engine.connect() as connection:

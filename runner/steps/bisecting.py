@@ -1,0 +1,107 @@
+"""Finds the first revision at which a cell is bad: a run of that one cell, revision after revision.
+
+Each probe is a run like any other, in the database: asked again, a bisect goes on from what is
+there. Good is a pass; bad is whatever ended the export; a revision that doesn't import, doesn't
+have the class, or at which the case can't be built, can't tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.cells import Cell
+from harness.errors import MatrixError
+from harness.stack import stack
+from runner.core.bisect import Answer, Found, Try, bisect
+from runner.core.runs import CellVerdict, Verdict
+from runner.revisions import resolve
+from runner.revisions.lines import Line
+from runner.steps import running
+from runner.steps.running import Limits
+from runner.steps.selecting import Asked, select
+from runner.store import reads
+from runner.store.engine import Engine
+
+#: the answer to a probe, and why if it can't tell
+OnAnswer = Callable[[Try, Answer, str], None]
+_ANSWERS = {
+    Verdict.PASS: Answer.GOOD,
+    Verdict.FAIL: Answer.BAD,
+    Verdict.CRASH: Answer.BAD,
+    Verdict.TIMEOUT: Answer.BAD,
+    Verdict.OOM: Answer.BAD,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisected:
+    """What a bisect came to."""
+
+    cell: Cell
+    #: the first bad revision, or those among which it is
+    names: tuple[str, ...]
+    #: how each is told: a commit's log line
+    told: tuple[str, ...]
+    #: why it fails there
+    title: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisection:
+    """One cell, looked at along one line of revisions."""
+
+    engine: Engine
+    asked: Asked
+    cell: Cell
+    line: Line
+    limits: Limits
+    folder: Path
+
+    def run(self, on_answer: OnAnswer) -> Bisected:
+        """Ask until the first bad revision is known; `MatrixError` if the ends are not as said."""
+        answers: dict[str, Answer] = {}
+        first, last = self.line.names[0], self.line.names[-1]
+        for name, expected in ((first, Answer.GOOD), (last, Answer.BAD)):
+            answers[name], why = self._answer(name)
+            if answers[name] is not expected:
+                raise MatrixError(f"{name} is not {expected}: {self.cell.id} is {why} there")
+        while isinstance(step := bisect(self.line.names, answers), Try):
+            answers[step.revision], why = self._answer(step.revision)
+            on_answer(step, answers[step.revision], why)
+        return self._told(step)
+
+    def _answer(self, name: str) -> tuple[Answer, str]:
+        found = self._known(name)
+        if found is None:
+            try:
+                found = self._probe(name)
+            except MatrixError as error:
+                return Answer.SKIP, str(error)
+        if found is None:
+            return Answer.SKIP, "the run was interrupted"
+        told = found.title or found.reason
+        why = f"{found.verdict}: {told}" if told else f"{found.verdict}"
+        return _ANSWERS.get(found.verdict, Answer.SKIP), why
+
+    def _known(self, name: str) -> CellVerdict | None:
+        return reads.newest_verdict(self.engine, self.cell, name, stack=stack())
+
+    def _probe(self, name: str) -> CellVerdict | None:
+        revision = resolve(self.line.spelled(name), cache=self.folder)
+        asked = replace(self.asked, words=(self.cell.id,), backends=(self.cell.backend,))
+        selected = select(asked, revision_path=revision.path)
+        drafted = {"selection": f"bisect {self.cell.id}", "zoo": self.asked.zoo}
+        plan = running.start(
+            self.engine, selected, replace(revision, name=name), folder=self.folder, drafted=drafted
+        )
+        running.execute(self.engine, plan, self.limits, on_result=lambda result: None)
+        return self._known(name)
+
+    def _told(self, found: Found) -> Bisected:
+        last = self._known(found.candidates[-1])
+        return Bisected(
+            cell=self.cell,
+            names=found.candidates,
+            told=tuple(map(self.line.told, found.candidates)),
+            title=last.title if last else None,
+        )
