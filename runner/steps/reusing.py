@@ -19,6 +19,7 @@ from harness.cells import Cell
 from harness.results import Result
 from harness.zoo.base import PROVIDERS, TESTERS
 from harness.zoo.discovery import package_folder
+from runner.core.label import label
 from runner.core.reuse import Remembered, audit, is_audited, lasting
 from runner.core.sources.boundaries import barred
 from runner.core.sources.fingerprint import Fingerprints
@@ -98,13 +99,14 @@ class Reuse:
         for run, cells in by_run.items():
             last = {result.cell: result for result in attempts_in(self._engine, run, cells)}
             for result in last.values():
-                yield result.replace(
+                carried = result.replace(
                     run=self._plan.uid,
                     revision=self._plan.revision,
                     stack=self._plan.stack,
                     attempt=1,
                     carried_from=run,
                 )
+                yield label(carried)  # the rules may be others by now
 
     def _lasting(self, executed: Mapping[Cell, Sequence[Result]]) -> Iterator[Remembered]:
         for cell, attempts in executed.items():
