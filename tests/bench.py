@@ -24,7 +24,8 @@ from harness.backends import load_backend
 from harness.cells import Cell
 from harness.results import Outcome
 from harness.zoo.base import Zoo, load_zoo
-from runner.execute.local import Shard, run_shard
+from runner.execute.local import run_shard
+from runner.execute.shard import Shard
 
 _CLASSES = ("bert/BertModel", "llama/LlamaForCausalLM", "vit/ViTModel")
 _LIGHT = [

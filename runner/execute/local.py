@@ -7,52 +7,16 @@ caller sees each result as it arrives; what was written stays, whatever happens 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TextIO
 
-from harness.cells import Cell
 from harness.results import Result
-from harness.zoo.base import TRANSFORMERS
+from runner.execute.shard import Shard
 
 _POLL_S = 0.2
 _GRACE_S = 20.0
 # The cells' own settings: whatever pytest settings the working folder has are not theirs.
 _INI = "[pytest]\nconsole_output_style = count\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """A list of cells, and how to run it."""
-
-    cells: Sequence[Cell]
-    #: folder that takes `<name>.cells`, `<name>.jsonl` and `<name>.log`
-    folder: Path
-    name: str
-    run: str
-    revision: str
-    #: folder that holds the revision's `transformers`; None for the installed one
-    revision_path: Path | None = None
-    zoo: str = TRANSFORMERS
-    workers: int = 1
-    time_limit_s: float = 300
-    memory_limit_mib: int = 4096
-    attempt: int = 1
-    #: the dynamic shapes that a user gives, as TOML
-    dynamic_shapes: str = ""
-
-    @property
-    def results(self) -> Path:
-        return self.folder / f"{self.name}.jsonl"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / f"{self.name}.log"
-
-    @property
-    def shapes(self) -> Path | None:
-        return self.folder / "dynamic-shapes.toml" if self.dynamic_shapes else None
 
 
 def command(shard: Shard) -> list[str]:
@@ -80,8 +44,11 @@ def command(shard: Shard) -> list[str]:
 def run_shard(shard: Shard) -> Iterator[Result]:
     """Run the shard, yielding each result as it is written.
 
-    An interrupt stops pytest and is raised again; results so far are in the file.
+    An interrupt stops pytest and is raised again; results so far are in the file. A shard without
+    cells leaves nothing.
     """
+    if not shard.cells:
+        return
     shard.folder.mkdir(parents=True, exist_ok=True)
     (shard.folder / "pytest.ini").write_text(_INI)
     (shard.folder / f"{shard.name}.cells").write_text(

@@ -7,7 +7,7 @@ come, and takes them all again on resume, which changes nothing.
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ from runner.core.classify import classify
 from runner.core.label import label
 from runner.core.plan import shards
 from runner.core.runs import Run
-from runner.execute.local import Shard, run_shard
+from runner.execute.local import run_shard
+from runner.execute.shard import Executor, Shard
 from runner.revisions import Revision
 from runner.steps.plans import Plan, recorded, result_files
 from runner.steps.reusing import Reuse
@@ -113,13 +114,14 @@ def _open(engine: Engine, plan: Plan) -> Run:
     )
 
 
-def execute(
+def execute(  # noqa: PLR0913  (what a run is executed with)
     engine: Engine,
     plan: Plan,
     limits: Limits,
     *,
     on_result: OnResult,
     reuse: Reuse | None = None,
+    executor: Executor = run_shard,
 ) -> Run:
     """Run what the plan's share still lacks, retry suspects once and alone, close the run."""
     began = time.monotonic()
@@ -128,12 +130,9 @@ def execute(
         _take(engine, reuse.carry(_waiting(plan)), on_result)
     waiting = _waiting(plan)
     order = shards(waiting, costs=reads.durations(engine), count=1)[0] if waiting else []
-    _take(engine, _run(plan, order, limits, attempt=1), on_result)
-    _take(
-        engine,
-        _run(plan, suspects(plan), dataclasses.replace(limits, workers=1), attempt=2),
-        on_result,
-    )
+    _take(engine, executor(_shard(plan, order, limits, attempt=1)), on_result)
+    alone = dataclasses.replace(limits, workers=1)
+    _take(engine, executor(_shard(plan, suspects(plan), alone, attempt=2)), on_result)
     if reuse:
         reuse.close()
     duration = time.monotonic() - began
@@ -178,26 +177,21 @@ def suspects(plan: Plan) -> list[Cell]:
     ]
 
 
-def _run(plan: Plan, cells: Iterable[Cell], limits: Limits, *, attempt: int) -> Iterator[Result]:
-    cells = list(cells)
-    if not cells:
-        return
+def _shard(plan: Plan, cells: Sequence[Cell], limits: Limits, *, attempt: int) -> Shard:
     folder = plan.folder / "shards"
-    yield from run_shard(
-        Shard(
-            cells=cells,
-            folder=folder,
-            name=f"{len(list(folder.glob('[0-9]*.cells'))):03d}",
-            run=plan.uid,
-            revision=plan.revision,
-            revision_path=plan.revision_path,
-            zoo=plan.zoo,
-            workers=min(limits.workers, len(cells)),
-            time_limit_s=limits.time_s,
-            memory_limit_mib=limits.memory_mib,
-            attempt=attempt,
-            dynamic_shapes=plan.dynamic_shapes,
-        )
+    return Shard(
+        cells=cells,
+        folder=folder,
+        name=f"{len(list(folder.glob('[0-9]*.cells'))):03d}",
+        run=plan.uid,
+        revision=plan.revision,
+        revision_path=plan.revision_path,
+        zoo=plan.zoo,
+        workers=max(1, min(limits.workers, len(cells))),
+        time_limit_s=limits.time_s,
+        memory_limit_mib=limits.memory_mib,
+        attempt=attempt,
+        dynamic_shapes=plan.dynamic_shapes,
     )
 
 

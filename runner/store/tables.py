@@ -54,6 +54,12 @@ run = Table(
     Column("summary", JSON),
     # how carrying over did: carried, audited, and the cells that an audit found to differ
     Column("audit", JSON),
+    # how a run that goes on does, as last told; None once it is closed
+    Column("progress", JSON),
+    # workers, and the makespan against its lower bound
+    Column("schedule", JSON),
+    # how forked cells compared with cold processes
+    Column("canary", JSON),
     Index(None, "revision", "id"),
 )
 
@@ -130,4 +136,19 @@ fingerprint = Table(
     Column("state", String(32), nullable=False),
     Column("made_of", Digest, nullable=False),
     Column("run_id", Integer, nullable=False, index=True),
+)
+
+# A bisect that has ended: between which revisions, and the first bad one or the candidates.
+bisect = Table(
+    "bisect",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cell_id", Integer, nullable=False, index=True),
+    Column("good", String(200), nullable=False),
+    Column("bad", String(200), nullable=False),
+    Column("stack", JSON, nullable=False),
+    # a list of {name, told}, oldest first; `told` is a commit's log line
+    Column("found", JSON, nullable=False),
+    Column("title", Text),
+    Column("ended_at", DateTime(timezone=True), nullable=False),
 )

@@ -8,7 +8,8 @@ from harness.cells import Cell
 from harness.isolation.warming import warm_up
 from harness.results import Outcome
 from harness.zoo.base import TRANSFORMERS
-from runner.execute.local import Shard, run_shard
+from runner.execute.local import run_shard
+from runner.execute.shard import Shard
 
 pytest.importorskip("torch")
 

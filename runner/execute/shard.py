@@ -1,0 +1,52 @@
+"""What an executor is given, and what every executor is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.cells import Cell
+from harness.results import Result
+from harness.zoo.base import TRANSFORMERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A list of cells, and how to run it."""
+
+    cells: Sequence[Cell]
+    #: folder that takes `<name>.cells`, `<name>.jsonl` and `<name>.log`
+    folder: Path
+    name: str
+    run: str
+    revision: str
+    #: folder that holds the revision's `transformers`; None for the installed one
+    revision_path: Path | None = None
+    zoo: str = TRANSFORMERS
+    workers: int = 1
+    time_limit_s: float = 300
+    memory_limit_mib: int = 4096
+    attempt: int = 1
+    #: the dynamic shapes that a user gives, as TOML
+    dynamic_shapes: str = ""
+
+    @property
+    def results(self) -> Path:
+        return self.folder / f"{self.name}.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def shapes(self) -> Path | None:
+        return self.folder / "dynamic-shapes.toml" if self.dynamic_shapes else None
+
+
+class Executor(Protocol):
+    """Runs a shard, wherever: results are yielded as they come, and stand in its results file.
+
+    What is not yielded was not run, or is run again on resume.
+    """
+
+    def __call__(self, shard: Shard) -> Iterator[Result]: ...
