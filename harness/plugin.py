@@ -55,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--matrix-time-limit", type=float, default=300, metavar="S", help="seconds for a cell")
     add("--matrix-memory-limit", type=int, default=4096, metavar="MIB", help="memory for a cell")
     add("--matrix-dynamic-shapes", type=Path, metavar="FILE", help="which axes may vary (TOML)")
+    add("--matrix-zygote-growth", type=int, default=512, metavar="MIB", help="then it is replaced")
     add("--matrix-attempt", type=int, default=1, metavar="N", help="number of this attempt")
 
 
@@ -185,6 +186,7 @@ class Controller:
                     backends=self._backends(),
                     revision_path=option.matrix_revision_path,
                     shapes=option.matrix_dynamic_shapes,
+                    growth_bytes=option.matrix_zygote_growth << 20,
                 )
             )
         return self._host

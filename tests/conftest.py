@@ -88,6 +88,13 @@ class Matrix:
         cells = self.running_cells()
         return [pid for pid, line in alive if "isolation.zygote" in line and pid not in cells]
 
+    def orphans(self) -> list[int]:
+        """What `ForksAnOrphan` leaves."""
+        return [pid for pid, line in self.alive().items() if "orphan-of-" in line]
+
+    def guards(self) -> list[int]:
+        return [pid for pid, line in self.alive().items() if "isolation.guard" in line]
+
     def left_files(self) -> list[Path]:
         """What is left in the temporary folder, but for pytest's own."""
         return list(self.temporary.glob("export-matrix-*"))

@@ -8,10 +8,11 @@
 - The zygote has one thread. It imports and warms up once, then forks; it never runs a cell itself.
 - Everything that a cell leaves behind (processes, files, output) is inside its process group, its
   own folder and its own log, and is gone before its result is told.
+- A guard outlives the controller by a moment, so that nothing is left even if it is killed.
 - Memory is what an attempt adds to the warm zygote it started from, limit and peak alike.
 
-Modules: `host` (starts and replaces the zygote), `zygote` (its loop), `warming` (what it imports),
-`running` (a fork as the zygote sees it), `child` (what the fork does), `endings` (pure: how it
-ended → a result), `client` (what a worker calls), `messages` (what they say to each other),
-`processes` (what Linux knows of processes).
+Modules: `host` (starts and replaces the zygote), `guard` (clears up after it), `zygote` (its loop),
+`warming` (what it imports), `running` (a fork as the zygote sees it), `child` (what the fork does),
+`endings` (pure: how it ended → a result), `client` (what a worker calls), `messages` (what they say
+to each other), `processes` (what Linux knows of processes).
 """

@@ -65,9 +65,8 @@ def live(birth: Birth) -> NoReturn:
 
 def _settle(birth: Birth) -> None:
     os.setsid()
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # the zygote's, blocked over the fork
-        signal.signal(ending, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [ending])
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the zygote's, blocked over the fork
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     faulthandler.enable(birth.stack, all_threads=False)
     faulthandler.register(STACK_SIGNAL, birth.stack, all_threads=False)
     if not tie_to_parent(birth.parent, signal.SIGKILL):

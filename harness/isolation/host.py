@@ -2,6 +2,8 @@
 
 - The listening socket is made here and survives a zygote, so a worker that asks meanwhile just
   waits. Cells that were in flight are told as crashes by `client`.
+- A zygote whose memory has grown past its bound ends by itself once it has no cell in flight, and
+  is replaced: nobody but the next worker in the queue notices.
 - A zygote that dies again and again before it is ready, or says that it is hopeless, is given up:
   the socket is closed, and every cell is told why.
 - The zygote sees an allow-listed set of variables: model code gets no token and no database.
@@ -14,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,11 +25,10 @@ from typing import cast
 
 from harness.isolation import messages
 from harness.isolation.endings import tail
-from harness.isolation.messages import Launch
-from harness.isolation.processes import kill_group
+from harness.isolation.guard import MARK, clear, clear_abandoned, private_folder, start_guard
+from harness.isolation.messages import GROWN, GROWTH_BYTES, HOPELESS, Launch
+from harness.isolation.processes import kill_marked
 
-# Also `harness.isolation.zygote.HOPELESS`, which is not imported here: workers load this module.
-_HOPELESS = 2
 _STARTS = 3
 _STOP_S = 10.0
 _ALLOWED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -53,6 +53,8 @@ class Wanted:
     revision_path: Path | None = None
     #: file of dynamic shapes that a user gives
     shapes: Path | None = None
+    #: resident memory that a zygote may add to what it had when it was warm
+    growth_bytes: int = GROWTH_BYTES
 
 
 def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str, str]:
@@ -72,7 +74,11 @@ class Host:
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        self.folder = Path(tempfile.mkdtemp(prefix="export-matrix-"))
+        self._variables = variables(os.environ, wanted.revision_path)  # noqa: TID251  (handed on)
+        clear_abandoned()
+        self.folder, self._lock = private_folder()
+        self._guard = start_guard(self.folder, self._variables)
+        self._replaced = 0
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.folder / messages.SOCKET))
         self._listener.listen(512)
@@ -90,8 +96,10 @@ class Host:
             return {}
 
     def warnings(self) -> list[str]:
-        """What the zygote could not warm up."""
-        return _read(self.folder / messages.WARNINGS).splitlines()
+        """What the zygote could not warm up, and whether it had to be replaced."""
+        grown = f"replaced {self._replaced} times: its memory grew past the bound"
+        found = _read(self.folder / messages.WARNINGS).splitlines()
+        return [*found, grown] if self._replaced else found
 
     def close(self) -> None:
         """End the zygote and all it started; nothing is left."""
@@ -103,7 +111,9 @@ class Host:
             self._process.kill()
             self._keeper.join()
         self._listener.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        clear(self.folder)
+        self._guard.communicate()
+        os.close(self._lock)
 
     def _keep(self) -> None:
         failures = 0
@@ -112,7 +122,8 @@ class Host:
             status = self._run_zygote()
             self._clear_up()
             failures = 0 if (self.folder / messages.READY).exists() else failures + 1
-            if status == _HOPELESS:
+            self._replaced += status == GROWN
+            if status == HOPELESS:
                 break
         if not self._closing.is_set():
             self._give_up()
@@ -125,12 +136,13 @@ class Host:
             listener=self._listener.fileno(),
             parent=os.getpid(),
             shapes=str(self._wanted.shapes.resolve()) if self._wanted.shapes else None,
+            growth_bytes=self._wanted.growth_bytes,
         )
         command = [sys.executable, "-P", "-m", "harness.isolation.zygote", launch.to_line()]
         with (self.folder / messages.LOG).open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own command line, no shell)
                 command,
-                env=variables(os.environ, self._wanted.revision_path),  # noqa: TID251  (handed on)
+                env={**self._variables, MARK: str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -142,12 +154,9 @@ class Host:
         return self._process.wait()
 
     def _clear_up(self) -> None:
-        """Kill what a zygote that died left: its helpers, and cells, whose folders name them."""
-        if self._process:
-            kill_group(self._process.pid)
-        for home in (self.folder / messages.CELLS).glob("*"):
-            kill_group(int(home.name))
-            shutil.rmtree(home, ignore_errors=True)
+        """Kill what a zygote that died left, wherever it is, and remove the cells' folders."""
+        kill_marked(MARK, str(self.folder))
+        shutil.rmtree(self.folder / messages.CELLS, ignore_errors=True)
 
     def _give_up(self) -> None:
         failed = self.folder / messages.FAILED

@@ -21,6 +21,15 @@ WARNINGS = "warnings"
 LOG = "zygote.log"
 CELLS = "cells"
 
+#: exit status of a zygote that would fail the same way again
+HOPELESS = 2
+#: exit status of a zygote whose memory grew past its bound, once its last child had ended
+GROWN = 3
+#: How much a zygote may grow once it is warm. It only keeps books, so it should not grow at all: a
+#: library that leaks at each fork does it. What it grew by is in every child and in no limit, and a
+#: replacement costs a warm-up (half a minute), so an eighth of a cell's usual limit is let pass.
+GROWTH_BYTES = 512 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -64,6 +73,8 @@ class Launch:
     parent: int
     #: file of dynamic shapes that a user gives
     shapes: str | None = None
+    #: resident memory that it may add to what it had when it was warm
+    growth_bytes: int = GROWTH_BYTES
 
     def to_line(self) -> str:
         return json.dumps(asdict(self))

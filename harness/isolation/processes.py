@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+# What is stuck in the kernel dies when the kernel lets go of it: nobody waits for that.
+_PATIENCE_S = 10.0
 # Loaded before any fork: a child that is about to be tied to its parent should not import.
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,6 +70,32 @@ def kernel_oom_kills() -> int:
 def kill_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def kill_marked(name: str, value: str) -> None:
+    """Kill every process that was given this variable, until none is left."""
+    mark = f"{name}={value}".encode()
+    until = time.monotonic() + _PATIENCE_S
+    # What one of them starts meanwhile carries it too, so look again until there is none.
+    while sum(_kill_if_marked(pid, mark) for pid in _all()) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _all() -> list[int]:
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+
+
+def _kill_if_marked(pid: int, mark: bytes) -> bool:
+    """Whether it had to be killed; another user's processes can't be read, and are not ours."""
+    with suppress(OSError):
+        process = os.pidfd_open(pid)  # before looking: the id may be somebody else's a moment later
+        try:
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                return True
+        finally:
+            os.close(process)
+    return False
 
 
 def reap_orphans(ours: Iterable[int]) -> None:

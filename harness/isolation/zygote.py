@@ -2,15 +2,15 @@
 
     python -m harness.isolation.zygote LAUNCH      (started by `harness.isolation.host`)
 
-It serves as many workers at once as connect. It ends when the controller does, by a signal from
-the kernel, and takes its children, their descendants and the private folder with it. A child whose
-worker hangs up is killed: nobody waits for its result.
+It serves as many workers at once as connect. The kernel kills it when the controller dies, and its
+children when it dies; the guard sees to the rest. A child whose worker hangs up is killed: nobody
+waits for its result. A zygote that has grown past its bound takes no more cells, and ends when its
+last child has.
 """
 
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -36,18 +36,8 @@ from harness.isolation.running import Running
 from harness.isolation.warming import Warm, warm_up
 from harness.results import Result
 
-#: exit status of a zygote that would fail the same way again
-HOPELESS = 2
-# What the kernel sends when the controller dies: the private folder goes with it. Its parent's id
-# says nothing yet, as the controller's threads die one after the other.
-_ORPHANED = signal.SIGHUP
-_ENDINGS = [signal.SIGTERM, _ORPHANED]
 _POLL_S = 0.05
 _CONNECTION_TIMEOUT_S = 10.0
-
-
-class Orphaned(BaseException):
-    """The controller is gone; not for any library's `except Exception` to catch."""
 
 
 class Zygote:
@@ -63,9 +53,12 @@ class Zygote:
         self._running: dict[int, Running] = {}
         # Helpers that a library started while warming up stay; later strangers are orphans.
         self._helpers = children(os.getpid())
+        self._full_bytes = resident_bytes(os.getpid()) + launch.growth_bytes
+        self._full = False
 
     def serve(self) -> None:
-        while True:
+        """Serve until this process is full, and empty of children."""
+        while not self._full or self._running:
             for key, _ in self._selector.select(_POLL_S if self._running else None):
                 if key.data is None:
                     self._accept()
@@ -74,6 +67,9 @@ class Zygote:
             now = time.monotonic()
             for running in self._running.values():
                 running.check(now)
+            if not self._full and resident_bytes(os.getpid()) > self._full_bytes:
+                self._full = True
+                self._selector.unregister(self._listener)
 
     def close(self) -> None:
         """Kill what runs, what it started, and the helpers."""
@@ -96,7 +92,7 @@ class Zygote:
         stack = os.memfd_create("stack")
         parent = os.getpid()
         # A signal to end must not reach the child while it would still handle it as the zygote.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         started = time.monotonic()
         if not (pid := os.fork()):
             self._forget([pipe, connection.fileno()])
@@ -124,7 +120,7 @@ class Zygote:
             started=started,
         )
         self._running[pid] = running
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         os.close(child_pipe)
         os.set_blocking(pipe, False)
         running.watch(self._selector)
@@ -165,22 +161,20 @@ class Zygote:
 
 def main(line: str) -> None:
     launch = Launch.from_line(line)
-    for ending in _ENDINGS:
-        signal.signal(ending, _leave)
+    signal.signal(signal.SIGTERM, _leave)
     try:
         _serve(launch)
     except MatrixError as error:
         launch.path(messages.FAILED).write_text(str(error))
-        sys.exit(HOPELESS)
-    except Orphaned:
-        shutil.rmtree(launch.folder, ignore_errors=True)
+        sys.exit(messages.HOPELESS)
+    sys.exit(messages.GROWN)
 
 
 def _serve(launch: Launch) -> None:
     from harness.stack import stack  # noqa: PLC0415  (asked once, after the revision is on the path)
 
-    if not tie_to_parent(launch.parent, _ORPHANED):
-        raise Orphaned
+    if not tie_to_parent(launch.parent, signal.SIGKILL):
+        sys.exit(0)
     adopt_orphans()
     launch.path(messages.CELLS).mkdir(exist_ok=True)
     warm = warm_up(launch.zoo, launch.backends, shapes_file=launch.shapes)
@@ -201,10 +195,7 @@ def _write_at_once(path: Path, text: str) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    for ending in _ENDINGS:  # the kernel says it again for each thread that was a parent in turn
-        signal.signal(ending, signal.SIG_IGN)
-    if number == _ORPHANED:
-        raise Orphaned
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -114,15 +115,77 @@ def test_a_zygote_that_dies_is_replaced_and_costs_the_cells_in_flight(matrix: Ma
 
 
 @pytest.mark.parametrize("workers", [[], ["-n2"]])
-def test_a_killed_controller_leaves_no_process_and_no_file(
-    matrix: Matrix, workers: list[str]
+@pytest.mark.parametrize("also", [[], ["zygote"]], ids=["controller", "controller and zygote"])
+def test_a_kill_leaves_no_process_and_no_file(
+    matrix: Matrix, workers: list[str], also: list[str]
 ) -> None:
-    matrix.write(toys("Passes", "Sleeps", "Hangs"))
+    matrix.write(toys("Passes", "LeavesAndSleeps", "Hangs"))
     running = matrix.start("--matrix-time-limit=60", *workers)
-    assert wait_for(matrix.running_cells)
+    assert wait_for(lambda: len(matrix.orphans()) == 2)
+    for zygote in matrix.zygotes() if also else ():
+        os.kill(zygote, signal.SIGKILL)
     running.kill()
     running.communicate()
     assert wait_for(lambda: not matrix.alive())
+    assert matrix.left_files() == []
+
+
+def test_what_a_killed_zygote_left_is_gone_before_the_next_cell_is_told(matrix: Matrix) -> None:
+    matrix.write(toys("LeavesAndSleeps", "ForksAnOrphan"))
+    running = matrix.start("--matrix-time-limit=60")
+    assert wait_for(lambda: len(matrix.orphans()) == 2)
+    (zygote,) = matrix.zygotes()
+    os.kill(zygote, signal.SIGKILL)
+    output, _ = running.communicate(timeout=60)
+    assert counted(output) == {"failed": 1, "passed": 1}
+    assert matrix.alive() == {}
+    assert matrix.left_files() == []
+
+
+def test_the_next_run_clears_up_what_nobody_could_and_spares_what_lives(matrix: Matrix) -> None:
+    matrix.write(toys("LeavesAndSleeps"))
+    abandoned, living = (matrix.start("--matrix-time-limit=60") for _ in range(2))
+    assert wait_for(lambda: len(matrix.orphans()) == 4)
+    folders = {int(home.name): home.parents[1] for home in matrix.temporary.glob("*/cells/*")}
+    lost = next(folder for pid, folder in folders.items() if _started(pid, abandoned.pid))
+    for guard in matrix.guards():
+        if str(lost) in matrix.alive()[guard]:
+            os.kill(guard, signal.SIGKILL)
+    abandoned.kill()
+    abandoned.communicate()
+    assert len(matrix.orphans()) == 4
+    assert len(matrix.left_files()) == 2
+    matrix.write(toys("Passes"))
+    assert counted(matrix.run("--matrix-results=next.jsonl")) == {"passed": 1}
+    assert matrix.left_files() == list(set(folders.values()) - {lost})
+    assert len(matrix.orphans()) == 2
+    living.kill()
+    living.communicate()
+    assert wait_for(lambda: not matrix.alive())
+
+
+def _started(pid: int, ancestor: int) -> bool:
+    while pid > 1 and pid != ancestor:
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid == ancestor
+
+
+def test_a_zygote_that_grows_is_replaced_and_no_cell_notices(matrix: Matrix) -> None:
+    (matrix.folder / "greedy.py").write_text(
+        "import os\n"
+        "from tests.toyzoo import zoo\n"
+        "eaten = []\n"
+        "os.register_at_fork(after_in_parent=lambda: eaten.append(b'x' * (64 << 20)))\n"
+    )
+    names = ["DriftsNumerically", "ForksAnOrphan", "Litters", "Passes", "SpecializesBatch"]
+    matrix.write(toys(*names, "Sleeps"))
+    limits = ["--matrix-time-limit=3", "--matrix-zygote-growth=40"]
+    output = matrix.run("-n2", "--dist=worksteal", "--matrix-zoo=greedy", *limits)
+    assert counted(output) == {"passed": 4, "failed": 2}
+    outcomes = {result.outcome for result in matrix.results().values()}
+    assert outcomes == {Outcome.PASS, Outcome.FAIL, Outcome.TIMEOUT}
+    assert re.search(r"replaced [3-6] times: its memory grew", output)
+    assert matrix.alive() == {}
     assert matrix.left_files() == []
 
 

@@ -141,6 +141,14 @@ class ForksAnOrphan(Toy):
             )
 
 
+class LeavesAndSleeps(ForksAnOrphan):
+    """Leaves the same processes, and takes half an hour."""
+
+    def lower(self) -> None:
+        super().lower()
+        time.sleep(1800)
+
+
 class Litters(Toy):
     """Passes, and leaves a file in the current and in the temporary folder."""
 
