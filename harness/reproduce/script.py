@@ -6,6 +6,7 @@ else in full.
 
 import json
 import pprint
+import textwrap
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -14,9 +15,11 @@ from harness.cells import Cell, Variant
 from harness.errors import SelectionError
 from harness.reproduce.literals import dictionary
 from harness.reproduce.runtimes import BACKENDS
+from harness.reproduce.sources import plain_source
 from harness.stack import stack
-from harness.zoo.base import Case
-from harness.zoo.weights import SEED
+from harness.zoo import weights
+from harness.zoo.base import Case, Inputs
+from harness.zoo.trial import run
 
 _FORWARD = """\
     if is_multimodal(model):
@@ -34,11 +37,21 @@ _GENERATE_STATIC_CACHE = """\
     return decompose_for_generation(model, copy.deepcopy(inputs), generation_config=generation)"""
 
 
+_WEIGHTS = (
+    weights.seed_everything,
+    weights.zeroed_memory,
+    weights.codebooks,
+    weights.deviation,
+    weights.instantiate,
+)
+
+
 def script(cell: Cell, case: Case) -> str:
     """The script; `SelectionError` for a backend that brings no part of its own."""
     if cell.backend not in BACKENDS:
         known = ", ".join(BACKENDS)
         raise SelectionError(f"no script can be written for backend {cell.backend!r}, only {known}")
+    calibrated = bool(case.recipe.get("calibrated"))
     parts, kind = BACKENDS[cell.backend], type(case.model)
     inputs, resized = case.inputs, case.resized
     if cell.variant.generates:
@@ -54,8 +67,11 @@ def script(cell: Cell, case: Case) -> str:
         configuration_class=type(case.model.config).__name__,
         model_module=kind.__module__,
         model_class=kind.__name__,
-        seed=SEED,
+        seed=weights.SEED,
+        noise=weights.NOISE,
         dynamic=cell.variant.dynamic,
+        weights=plain_source(*_WEIGHTS, *((run, weights.calibrate) if calibrated else ())),
+        calibration=_calibration(case, inputs) if calibrated else "",
         configuration=pprint.pformat(_configuration(case.model.config), width=96, sort_dicts=False),
         inputs=dictionary(inputs),
         resized=dictionary(resized) if resized and cell.variant.dynamic else None,
@@ -67,6 +83,14 @@ def script(cell: Cell, case: Case) -> str:
 
 def _template() -> Template:
     return Template(files("harness.reproduce").joinpath("template.txt").read_text(encoding="utf-8"))
+
+
+def _calibration(case: Case, inputs: Inputs) -> str:
+    """The lines that give batch norms their statistics; they see the inputs of a plain forward."""
+    if inputs is case.inputs:
+        return "    calibrate(model, lambda: run(model, INPUTS))\n"
+    seen = textwrap.indent(f"seen = {dictionary(case.inputs)}", "    ")
+    return f"{seen}\n    calibrate(model, lambda: run(model, seen))\n"
 
 
 def _components(variant: Variant) -> str:

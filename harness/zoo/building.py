@@ -150,14 +150,14 @@ def _refuse_large(model_class: type[Any], configuration: Any, limit: int) -> Non
 
 def _case(candidate: Candidate, *, random: bool = False) -> Case:
     plan, inputs, placeholders = repaired_inputs(candidate)
-    if random:
-        calibrate(candidate.model, lambda: run(candidate.model, inputs))
+    calibrated = random and calibrate(candidate.model, lambda: run(candidate.model, inputs))
     outputs = run(candidate.model, inputs)
     infinite = check(candidate.model, inputs, outputs)
     other, label, fixed = resized(candidate, plan, inputs)
     recipe = {
         "rung": candidate.rung.name,
         "seed": SEED,
+        "calibrated": calibrated,
         "parameters": count(candidate.model),
         "made_of": made_of(candidate.model),
         "configuration": dict(candidate.model.config.to_diff_dict()),

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 SEED = 7
-_NOISE = 0.05
+NOISE = 0.05
 
 
 def instantiate(model_class: type[Any], configuration: Any) -> Any:  # noqa: ANN401  (a model)
@@ -20,21 +20,21 @@ def instantiate(model_class: type[Any], configuration: Any) -> Any:  # noqa: ANN
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
 
     seed_everything()
-    with _zeroed_memory():
+    with zeroed_memory():
         model = model_class(configuration).to(torch.float32).eval()
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
-        for name, weight in (*sorted(model.named_parameters()), *sorted(_codebooks(model))):
+        for name, weight in (*sorted(model.named_parameters()), *sorted(codebooks(model))):
             if weight.is_floating_point() and weight.device.type != "meta":
-                weight.add_(torch.randn(weight.shape, generator=generator), alpha=_noise(name))
+                weight.add_(torch.randn(weight.shape, generator=generator), alpha=deviation(name))
     return model
 
 
-def calibrate(model: Any, forward: Callable[[], object]) -> None:  # noqa: ANN401  (a model)
+def calibrate(model: Any, forward: Callable[[], object]) -> bool:  # noqa: ANN401  (a model)
     """Give the batch norms a scale, and the mean and variance of what they see in a forward.
 
     Without them a deep network without other norms shrinks its signal in each block, until all
-    pictures look the same.
+    pictures look the same. Returns whether there are any.
     """
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
     from torch.nn.modules.batchnorm import _BatchNorm  # noqa: PLC0415  (same)
@@ -42,7 +42,7 @@ def calibrate(model: Any, forward: Callable[[], object]) -> None:  # noqa: ANN40
     every = (each for each in model.modules() if isinstance(each, _BatchNorm))
     norms = [each for each in every if each.affine and each.track_running_stats]
     if not norms:
-        return
+        return False
     momenta = [each.momentum for each in norms]
     for each in norms:
         each.train().momentum = 1.0
@@ -55,14 +55,15 @@ def calibrate(model: Any, forward: Callable[[], object]) -> None:  # noqa: ANN40
             each.eval().momentum = momentum
             # a channel that hardly varies here is not blown up on other inputs
             each.running_var.clamp_(min=each.running_var.mean().item())
+    return True
 
 
-def _codebooks(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  (a model)
+def codebooks(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  (a model)
     """Codebooks that only a checkpoint fills: while they are zero, all sounds have one code."""
     return [(n, each) for n, each in model.named_buffers() if "codebook" in n and not each.any()]
 
 
-def _zeroed_memory() -> AbstractContextManager[Any]:
+def zeroed_memory() -> AbstractContextManager[Any]:
     """`torch.empty` gives zeros, the same in every process."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
     from torch.overrides import TorchFunctionMode  # noqa: PLC0415  (the same)
@@ -93,9 +94,9 @@ def seed_everything() -> None:
     torch.manual_seed(SEED)
 
 
-def _noise(name: str) -> float:
+def deviation(name: str) -> float:
     # A router's choices stay far from ties, so that an exact export chooses the same experts.
-    return 2 * _NOISE if "router" in name or name.endswith("gate.weight") else _NOISE
+    return 2 * NOISE if "router" in name or name.endswith("gate.weight") else NOISE
 
 
 def parameters(model: Any) -> int:  # noqa: ANN401  (a model)

@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from harness.zoo.base import load_zoo
 
 
 def _script(cell: str, path: Path) -> None:
@@ -49,6 +52,19 @@ def test_the_script_shows_what_the_cell_shows(
     done = _run_alone(path)
     assert done.returncode == code, done.stderr
     assert says in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["resnet/ResNetModel", "mimi/MimiModel"])
+def test_the_script_makes_the_very_weights_of_the_cell(name: str, tmp_path: Path) -> None:
+    """Batch norms with their statistics, and codebooks."""
+    path = tmp_path / "show.py"
+    _script(f"{name}/forward-static/onnx", path)
+    scope: dict[str, Any] = {}
+    exec(compile(path.read_text().removesuffix("main()\n"), path, "exec"), scope)
+    made = scope["make_model"]().state_dict()
+    wanted = load_zoo().build(*name.split("/")).model.state_dict()
+    assert made.keys() == wanted.keys()
+    assert [key for key in made if not made[key].equal(wanted[key])] == []
 
 
 def test_a_cell_that_can_not_be_built_is_one_line() -> None:
