@@ -92,9 +92,6 @@ class Matrix:
         """What `ForksAnOrphan` leaves."""
         return [pid for pid, line in self.alive().items() if "orphan-of-" in line]
 
-    def guards(self) -> list[int]:
-        return [pid for pid, line in self.alive().items() if "isolation.guard" in line]
-
     def left_files(self) -> list[Path]:
         """What is left in the temporary folder, but for pytest's own."""
         return list(self.temporary.glob("export-matrix-*"))
