@@ -112,6 +112,12 @@ class Zoo(Protocol):
     def eager(self, component: Component, inputs: Inputs) -> Outputs:
         """The reference: the component run eagerly on a copy of `inputs`."""
 
+    def moved(self, component: Component, inputs: Inputs) -> Mapping[str, Outputs]:
+        """The reference after changes that mean nothing, by the kind of what they bring to light.
+
+        `random`: other random numbers are drawn; `ill-conditioned`: weights are rounded otherwise.
+        """
+
 
 def load_zoo(name: str = TRANSFORMERS) -> Zoo:
     """The zoo of that dotted module path, or of that file or folder; else `SelectionError`."""

@@ -13,6 +13,7 @@ from harness.cells import Variant
 from harness.errors import CaseError
 from harness.zoo.base import Array, Case, Component, Inputs, Outputs
 from harness.zoo.shapes import Shapes
+from harness.zoo.weights import rounded_otherwise
 
 _SEED = 1234
 _STATIC_CACHE_LENGTH = 32
@@ -95,13 +96,20 @@ def _generation_config(model: Any, variant: Variant) -> Any:  # noqa: ANN401  (T
     return static
 
 
-def eager(component: Component, inputs: Inputs) -> Outputs:
+def eager(component: Component, inputs: Inputs, *, seed: int = _SEED) -> Outputs:
     """The component run on a copy of the inputs, every output tensor by its dotted path."""
     import torch  # noqa: PLC0415  (heavy)
 
-    torch.manual_seed(_SEED)
+    torch.manual_seed(seed)
     with torch.no_grad():
         return named(component.module(**copy.deepcopy(inputs)))
+
+
+def moved(component: Component, inputs: Inputs) -> dict[str, Outputs]:
+    """The same with another seed, and with weights that are off by a rounding error."""
+    reseeded = eager(component, inputs, seed=_SEED + 1)
+    with rounded_otherwise(component.module):
+        return {"random": reseeded, "ill-conditioned": eager(component, inputs)}
 
 
 def named(outputs: Any) -> dict[str, Array]:  # noqa: ANN401  (any nest of tensors)

@@ -57,6 +57,11 @@ class _OwnZoo:
 
         return eager(component, inputs)
 
+    def moved(self, component: Component, inputs: Inputs) -> Mapping[str, Outputs]:
+        from harness.zoo.components import moved  # noqa: PLC0415  (it imports the exporters)
+
+        return moved(component, inputs)
+
 
 class FileZoo(_OwnZoo):
     """The functions of a Python file."""

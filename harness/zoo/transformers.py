@@ -5,7 +5,7 @@ by what the library says, and helped by a small table (`building`, `overrides.to
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,11 @@ class TransformersZoo:
         from harness.zoo.components import eager  # noqa: PLC0415  (it imports the exporters)
 
         return eager(component, inputs)
+
+    def moved(self, component: Component, inputs: Inputs) -> Mapping[str, Outputs]:
+        from harness.zoo.components import moved  # noqa: PLC0415  (it imports the exporters)
+
+        return moved(component, inputs)
 
     def _load(self, model_type: str, model_class: str) -> type[Any]:
         found = self._classes.get((model_type, model_class))

@@ -7,8 +7,8 @@ that upstream leaves as it finds it starts from zero; batch norms get the statis
 see and a scale of about one, as training would have given them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 SEED = 7
@@ -56,6 +56,27 @@ def calibrate(model: Any, forward: Callable[[], object]) -> bool:  # noqa: ANN40
             # a channel that hardly varies here is not blown up on other inputs
             each.running_var.clamp_(min=each.running_var.mean().item())
     return True
+
+
+@contextmanager
+def rounded_otherwise(module: Any) -> Iterator[None]:  # noqa: ANN401  (a torch module)
+    """Each weight one unit in its last place up or down, for as long as the context lasts."""
+    import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
+
+    every = [*module.parameters(), *module.buffers()]
+    weights = [each for each in every if each.is_floating_point() and each.device.type != "meta"]
+    kept = [each.detach().clone() for each in weights]
+    generator = torch.Generator().manual_seed(SEED)
+    with torch.no_grad():
+        for each in weights:
+            up = torch.rand(each.shape, generator=generator) < 0.5
+            each.copy_(each.nextafter(torch.where(up, torch.inf, -torch.inf).to(each.dtype)))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for each, before in zip(weights, kept, strict=True):
+                each.copy_(before)
 
 
 def codebooks(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  (a model)

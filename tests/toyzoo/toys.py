@@ -29,6 +29,10 @@ class Toy:
     def forward(self, x: np.ndarray) -> np.ndarray:
         return x * 2
 
+    def shaken(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """What `forward` gives with other random numbers, and with other rounding."""
+        return {"random": self.forward(x), "ill-conditioned": self.forward(x)}
+
     def capture(self, dynamic: bool) -> None:
         """Nothing to do."""
 
@@ -48,6 +52,14 @@ class DriftsNumerically(Toy):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         return self.forward(x) + np.float32(0.25)
+
+
+class AmplifiesRounding(DriftsNumerically):
+    """Is a little off as well, but eager is just as much so when its weights are rounded."""
+
+    def shaken(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        moved = self.forward(x) + np.float32(0.125)
+        return {"random": self.forward(x), "ill-conditioned": moved}
 
 
 class Segfaults(Toy):

@@ -1,6 +1,6 @@
 """The toy zoo: every class of `tests.toyzoo.toys` is a model class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class ToyZoo:
 
     def eager(self, component: Component, inputs: Inputs) -> Outputs:
         return {"output": Array(component.module.forward(**inputs), "float32")}
+
+    def moved(self, component: Component, inputs: Inputs) -> Mapping[str, Outputs]:
+        shaken = component.module.shaken(**inputs)
+        return {kind: {"output": Array(values, "float32")} for kind, values in shaken.items()}
 
 
 def _numbers(*shape: int) -> np.ndarray:

@@ -67,6 +67,46 @@ def test_a_program_that_computes_other_values_is_a_mismatch() -> None:
     assert told(run("DriftsNumerically")) == (Outcome.FAIL, Stage.COMPARE, "mismatch")
 
 
+def test_values_that_differ_no_more_than_eager_does_by_rounding_are_our_error() -> None:
+    result = run("AmplifiesRounding")
+    assert told(result) == (Outcome.ERROR, Stage.COMPARE, "ill-conditioned")
+    assert "moves by 0.125" in (result.reason or "")
+
+
+def test_values_that_depend_on_the_random_numbers_drawn_are_our_error(toy: Keep) -> None:
+    class Draws(Toy):
+        def run(self, x: np.ndarray) -> np.ndarray:
+            return x * 3
+
+        def shaken(self, x: np.ndarray) -> dict[str, np.ndarray]:
+            return {"random": x * 4, "ill-conditioned": self.forward(x)}
+
+    assert told(run(toy(Draws))) == (Outcome.ERROR, Stage.COMPARE, "random")
+
+
+def test_values_that_differ_far_more_than_eager_moves_are_a_mismatch(toy: Keep) -> None:
+    class Wrong(Toy):
+        def run(self, x: np.ndarray) -> np.ndarray:
+            return x * 3
+
+        def shaken(self, x: np.ndarray) -> dict[str, np.ndarray]:
+            moved = self.forward(x) + np.float32(0.001)
+            return {"random": self.forward(x), "ill-conditioned": moved}
+
+    assert told(run(toy(Wrong))) == (Outcome.FAIL, Stage.COMPARE, "mismatch")
+
+
+def test_a_wrong_shape_is_a_mismatch_however_much_eager_moves(toy: Keep) -> None:
+    class Shorter(Toy):
+        def run(self, x: np.ndarray) -> np.ndarray:
+            return self.forward(x)[:1]
+
+        def shaken(self, x: np.ndarray) -> dict[str, np.ndarray]:
+            return {"random": x * 9, "ill-conditioned": x * 9}
+
+    assert told(run(toy(Shorter))) == (Outcome.FAIL, Stage.COMPARE, "mismatch")
+
+
 def test_a_program_that_fixed_a_dimension_is_caught_with_other_sizes(toy: Keep) -> None:
     class Fixed(Toy):
         def run(self, x: np.ndarray) -> np.ndarray:
