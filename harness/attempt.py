@@ -186,6 +186,7 @@ class _Trial:
             planned_bytes=program.planned_bytes if program else None,
             program_bytes=program.program_bytes if program else None,
             graph_nodes=program.graph_nodes if program else None,
+            digest=program.digest if program else None,
             patches=program.patches if program else (),
             notes=found.notes,
         )

@@ -102,6 +102,8 @@ class ComponentResult:
     #: size of the exported program, in bytes, and the nodes of its graph
     program_bytes: int | None = None
     graph_nodes: int | None = None
+    #: of the exported program, in hexadecimal; equal for equal programs, None if it can't be told
+    digest: str | None = None
     #: patches and graph fixes of `transformers.exporters` that fired
     patches: tuple[str, ...] = ()
     #: what a reader should know, `verified a second time with dimensions bounded to 64`

@@ -30,6 +30,8 @@ class Program:
     planned_bytes: int | None = None
     program_bytes: int | None = None
     graph_nodes: int | None = None
+    #: equal for equal programs (`harness.backends.digests`); None where the backend can't tell
+    digest: str | None = None
     #: patches and graph fixes of the exporter that fired
     patches: tuple[str, ...] = ()
 

@@ -1,6 +1,6 @@
 """torch.export: the program is run by torch itself."""
 
-from harness.backends import exporting
+from harness.backends import digests, exporting
 from harness.backends.base import Enter, Program, Runtime
 from harness.zoo.base import Component, Inputs, Outputs
 from harness.zoo.components import named
@@ -23,6 +23,7 @@ class DynamoBackend:
             native=done.program,
             component=component,
             graph_nodes=len(done.program.graph.nodes),
+            digest=digests.of_exported_program(done.program),
             patches=done.fired,
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.backends import exporting
+from harness.backends import digests, exporting
 from harness.backends.base import Enter, Program, Runtime
 from harness.errors import RuntimeLimit
 from harness.zoo.base import Component, Inputs, Outputs
@@ -39,6 +39,7 @@ class ExecutorchBackend:
             component=component,
             planned_bytes=_planned_bytes(native),
             program_bytes=len(native.buffer),
+            digest=digests.of_bytes(native.buffer),
             graph_nodes=len(native.exported_program().graph.nodes),
             patches=done.fired,
         )

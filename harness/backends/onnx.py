@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.backends import exporting
+from harness.backends import digests, exporting
 from harness.backends.base import Enter, Program, Runtime
 from harness.errors import RuntimeLimit
 from harness.zoo.base import Array, Component, Inputs, Outputs
@@ -32,6 +32,7 @@ class OnnxBackend:
             native=serialized,
             component=component,
             program_bytes=len(serialized),
+            digest=digests.of_bytes(serialized),
             graph_nodes=len(list(model.graph.all_nodes())),
             patches=done.fired,
         )

@@ -1,4 +1,4 @@
-"""What a forked child does: give up what is the zygote's, then attempt one cell.
+"""What a child does: give up what is the zygote's, then attempt one cell.
 
 It ends by `os._exit`, so nothing that the zygote registered at exit runs here.
 """
@@ -12,20 +12,18 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from harness.backends import load_backend
-from harness.backends.base import Backend
 from harness.errors import SelectionError
 from harness.isolation.messages import Request, result_message, stage_message
 from harness.isolation.processes import tie_to_parent
+from harness.isolation.warming import Warm
 from harness.results import Outcome, Result, Stage
-from harness.zoo.base import Zoo
-from harness.zoo.shapes import GivenShapes
 
 #: ends a child that could not even say what happened
 BROKEN = 70
@@ -37,9 +35,6 @@ class Birth:
     """What a child gets from the zygote."""
 
     request: Request
-    zoo: Zoo
-    backends: Mapping[str, Backend]
-    shapes: GivenShapes
     #: folder that holds the cells' folders; the child makes its own, named by its process id
     cells: Path
     parent: int
@@ -49,11 +44,14 @@ class Birth:
     stack: int
 
 
-def live(birth: Birth) -> NoReturn:
-    """The whole life of a child."""
+#: what a child does first: it settles, and finds out what its attempt begins with
+Begin = Callable[[Birth], Warm]
+
+
+def live(birth: Birth, begin: Begin) -> NoReturn:
+    """The whole life of a child, from what `begin` gives it."""
     try:
-        _settle(birth)
-        _attempt(birth)
+        _attempt(birth, begin(birth))
         os._exit(0)
     except BaseException as error:  # noqa: BLE001  (whatever it is must not return into the zygote's loop)
         sys.excepthook(*sys.exc_info())
@@ -63,19 +61,31 @@ def live(birth: Birth) -> NoReturn:
         os._exit(BROKEN)
 
 
-def _settle(birth: Birth) -> None:
+def inherit(warm: Warm, birth: Birth) -> Warm:
+    """Begin as a fork of the warm zygote."""
+    settle(birth)
+    gc.disable()
+    return warm
+
+
+def settle(birth: Birth) -> None:
+    """Become a process that can be limited and killed, in a folder of its own."""
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the zygote's, blocked over the fork
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    faulthandler.enable(birth.stack, all_threads=False)
-    faulthandler.register(STACK_SIGNAL, birth.stack, all_threads=False)
+    tell_stack(birth)
     if not tie_to_parent(birth.parent, signal.SIGKILL):
         os._exit(BROKEN)
-    gc.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     _move_in(birth.cells / str(os.getpid()))
+
+
+def tell_stack(birth: Birth) -> None:
+    """Have faults, and a signal, answered with the Python stack."""
+    faulthandler.enable(birth.stack, all_threads=False)
+    faulthandler.register(STACK_SIGNAL, birth.stack, all_threads=False)
 
 
 def _move_in(home: Path) -> None:
@@ -92,7 +102,7 @@ def _move_in(home: Path) -> None:
     os.environ["TMPDIR"] = str(scratch)  # noqa: TID251  (for programs that the cell starts)
 
 
-def _attempt(birth: Birth) -> None:
+def _attempt(birth: Birth, warm: Warm) -> None:
     from harness.attempt import attempt  # noqa: PLC0415  (imported warm, by the zygote)
 
     def enter(stage: Stage) -> None:
@@ -100,13 +110,13 @@ def _attempt(birth: Birth) -> None:
 
     cell = birth.request.cell
     try:
-        backend = birth.backends.get(cell.backend) or load_backend(cell.backend)
+        backend = warm.backends.get(cell.backend) or load_backend(cell.backend)
     except SelectionError as error:
         result = Result(
             cell=cell, outcome=Outcome.ERROR, stage=Stage.BUILD, reason=" ".join(str(error).split())
         )
     else:
-        result = attempt(cell, zoo=birth.zoo, backend=backend, enter=enter, shapes=birth.shapes)
+        result = attempt(cell, zoo=warm.zoo, backend=backend, enter=enter, shapes=warm.shapes)
     _flush()
     _say(birth.pipe, result_message(result.replace(attempt=birth.request.attempt)))
 

@@ -55,6 +55,8 @@ class Wanted:
     shapes: Path | None = None
     #: resident memory that a zygote may add to what it had when it was warm
     growth_bytes: int = GROWTH_BYTES
+    #: a cell gets a process of its own, in which nothing is warm
+    cold: bool = False
 
 
 def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str, str]:
@@ -137,6 +139,7 @@ class Host:
             parent=os.getpid(),
             shapes=str(self._wanted.shapes.resolve()) if self._wanted.shapes else None,
             growth_bytes=self._wanted.growth_bytes,
+            cold=self._wanted.cold,
         )
         command = [sys.executable, "-P", "-m", "harness.isolation.zygote", launch.to_line()]
         with (self.folder / messages.LOG).open("ab") as log:

@@ -75,6 +75,8 @@ class Launch:
     shapes: str | None = None
     #: resident memory that it may add to what it had when it was warm
     growth_bytes: int = GROWTH_BYTES
+    #: stay cold: each child becomes a process of its own, that inherits nothing
+    cold: bool = False
 
     def to_line(self) -> str:
         return json.dumps(asdict(self))

@@ -24,7 +24,7 @@ _WARM_UP = dict.fromkeys(PROVIDERS.values(), "bert/BertModel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warm:
-    """What children inherit."""
+    """What a cell begins with: in a forked child, what it inherits."""
 
     zoo: Zoo
     backends: dict[str, Backend]
@@ -38,7 +38,7 @@ def warm_up(zoo_name: str, backend_names: Sequence[str], *, shapes_file: str | N
 
     Symbolic shapes cost the first export that has them 0.6 s (sympy's modules and caches).
     """
-    shapes = GivenShapes.read(Path(shapes_file)) if shapes_file else ALL_AUTOMATIC
+    shapes = shapes_of(shapes_file)
     if zoo_name in PROVIDERS.values() or "/" in zoo_name:
         _import_torch()
     zoo = load_zoo(zoo_name)
@@ -65,6 +65,11 @@ def warm_up(zoo_name: str, backend_names: Sequence[str], *, shapes_file: str | N
     gc.collect()
     gc.freeze()
     return Warm(zoo=zoo, backends=backends, shapes=shapes, warnings=tuple(warnings))
+
+
+def shapes_of(file: str | None) -> GivenShapes:
+    """The dynamic shapes that a user gives, if any."""
+    return GivenShapes.read(Path(file)) if file else ALL_AUTOMATIC
 
 
 def _import_torch() -> None:

@@ -5,7 +5,7 @@
 It serves as many workers at once as connect. The kernel kills it when the controller dies, and its
 children when it dies; the guard sees to the rest. A child whose worker hangs up is killed: nobody
 waits for its result. A zygote that has grown past its bound takes no more cells, and ends when its
-last child has.
+last child has. One that stays cold imports nothing, and its children inherit nothing (`cold`).
 """
 
 import json
@@ -16,12 +16,14 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from harness.errors import MatrixError
 from harness.isolation import messages
-from harness.isolation.child import Birth, live
+from harness.isolation.child import Begin, Birth, inherit, live
+from harness.isolation.cold import start_anew
 from harness.isolation.endings import Cause
 from harness.isolation.messages import Launch, Request
 from harness.isolation.processes import (
@@ -33,7 +35,7 @@ from harness.isolation.processes import (
     tie_to_parent,
 )
 from harness.isolation.running import Running
-from harness.isolation.warming import Warm, warm_up
+from harness.isolation.warming import warm_up
 from harness.results import Result
 
 _POLL_S = 0.05
@@ -43,8 +45,8 @@ _CONNECTION_TIMEOUT_S = 10.0
 class Zygote:
     """The loop, and the children it watches."""
 
-    def __init__(self, launch: Launch, warm: Warm, stack: dict[str, str]) -> None:
-        self._warm = warm
+    def __init__(self, launch: Launch, begin: Begin, stack: dict[str, str]) -> None:
+        self._begin = begin
         self._stack = stack
         self._cells = launch.path(messages.CELLS)
         self._listener = socket.socket(fileno=launch.listener)
@@ -96,18 +98,10 @@ class Zygote:
         started = time.monotonic()
         if not (pid := os.fork()):
             self._forget([pipe, connection.fileno()])
-            live(
-                Birth(
-                    request=request,
-                    zoo=self._warm.zoo,
-                    backends=self._warm.backends,
-                    shapes=self._warm.shapes,
-                    cells=self._cells,
-                    parent=parent,
-                    pipe=child_pipe,
-                    stack=stack,
-                )
+            birth = Birth(
+                request=request, cells=self._cells, parent=parent, pipe=child_pipe, stack=stack
             )
+            live(birth, self._begin)
         running = Running(
             request=request,
             connection=connection,
@@ -177,15 +171,20 @@ def _serve(launch: Launch) -> None:
         sys.exit(0)
     adopt_orphans()
     launch.path(messages.CELLS).mkdir(exist_ok=True)
-    warm = warm_up(launch.zoo, launch.backends, shapes_file=launch.shapes)
+    begin = partial(start_anew, launch) if launch.cold else _warm(launch)
     versions = dict(stack())
-    launch.path(messages.WARNINGS).write_text("".join(f"{line}\n" for line in warm.warnings))
     _write_at_once(launch.path(messages.READY), json.dumps(versions))
-    zygote = Zygote(launch, warm, versions)
+    zygote = Zygote(launch, begin, versions)
     try:
         zygote.serve()
     finally:
         zygote.close()
+
+
+def _warm(launch: Launch) -> Begin:
+    warm = warm_up(launch.zoo, launch.backends, shapes_file=launch.shapes)
+    launch.path(messages.WARNINGS).write_text("".join(f"{line}\n" for line in warm.warnings))
+    return partial(inherit, warm)
 
 
 def _write_at_once(path: Path, text: str) -> None:

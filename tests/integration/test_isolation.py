@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.results import Outcome, Stage
+from harness.results import Outcome, Result, Stage
 from tests.conftest import Matrix, counted, toys, wait_for
 
 LIMIT_S = 2.0
@@ -189,6 +189,26 @@ def test_a_zygote_that_grows_is_replaced_and_no_cell_notices(matrix: Matrix) -> 
     assert re.search(r"replaced [3-6] times: its memory grew", output)
     assert matrix.alive() == {}
     assert matrix.left_files() == []
+
+
+def test_a_cold_cell_is_a_process_of_its_own_and_obeys_the_same_limits(matrix: Matrix) -> None:
+    names = ["Passes", "Segfaults", "Hangs", "EatsMemory", "ForksAnOrphan", "SpoilsTheHarness"]
+    matrix.write(toys(*names, "KnowsItsOrigin"))
+    limits = ["--matrix-time-limit=3", "--matrix-memory-limit=300"]
+    matrix.run("-n2", "--dist=worksteal", "--matrix-cold", *limits)
+    results = matrix.results()
+    outcomes = [results[name].outcome for name in names]
+    assert outcomes == ["pass", "crash", "timeout", "oom", "pass", "error"]
+    for name in ("Segfaults", "Hangs"):
+        assert re.search(r'toys\.py", line \d+, in lower', results[name].traceback or "")
+    told = [results[name].components[0].digest for name in ("KnowsItsOrigin", "Passes")]
+    assert matrix.alive() == {}
+    assert matrix.left_files() == []
+    matrix.write(toys("KnowsItsOrigin", "Passes"))
+    matrix.run("--matrix-results=forked.jsonl")
+    forked = (matrix.folder / "forked.jsonl").read_text().splitlines()
+    again = [Result.from_line(line).components[0].digest for line in forked]
+    assert [one == other for one, other in zip(told, again, strict=True)] == [False, True]
 
 
 def test_an_interrupt_keeps_what_was_written_and_leaves_nothing(matrix: Matrix) -> None:

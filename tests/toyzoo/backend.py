@@ -1,6 +1,7 @@
 """The `toy` backend: asks a toy to capture, lower, load and run itself."""
 
 from harness.backends.base import Enter, Program, Runtime
+from harness.backends.digests import of_bytes
 from harness.results import Stage
 from harness.zoo.base import Array, Component, Inputs, Outputs
 
@@ -20,7 +21,12 @@ class ToyBackend:
         component.module.capture(dynamic)
         enter(Stage.LOWER)
         component.module.lower()
-        return Program(native=component.module, component=component, graph_nodes=1)
+        return Program(
+            native=component.module,
+            component=component,
+            graph_nodes=1,
+            digest=of_bytes(component.module.content()),
+        )
 
     def load(self, program: Program) -> Runtime:
         toy = program.native

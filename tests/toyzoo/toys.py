@@ -42,6 +42,10 @@ class Toy:
     def run(self, x: np.ndarray) -> np.ndarray:
         return self.forward(x)
 
+    def content(self) -> bytes:
+        """What its program is made of."""
+        return type(self).__name__.encode()
+
 
 class Passes(Toy):
     """All is well."""
@@ -159,6 +163,33 @@ class LeavesAndSleeps(ForksAnOrphan):
     def lower(self) -> None:
         super().lower()
         time.sleep(1800)
+
+
+class KnowsItsOrigin(Toy):
+    """Passes, and becomes another program where it was forked from a zygote."""
+
+    def content(self) -> bytes:
+        return b"forked" if was_forked() else b"cold"
+
+
+class FailsWhereForked(Toy):
+    """Fails, but not in a process of its own."""
+
+    def lower(self) -> None:
+        if was_forked():
+            raise RuntimeError("what the zygote imported is in the way")
+
+
+class HangsWhereCold(Toy):
+    """Passes, but never ends in a process of its own."""
+
+    def lower(self) -> None:
+        if not was_forked():
+            time.sleep(1800)
+
+
+def was_forked() -> bool:
+    return b"isolation.zygote" in Path("/proc/self/cmdline").read_bytes()
 
 
 class Litters(Toy):
