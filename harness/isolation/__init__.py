@@ -12,7 +12,8 @@
 - Memory is what an attempt adds to the warm zygote it started from, limit and peak alike.
 
 Modules: `host` (starts and replaces the zygote), `guard` (clears up after it), `zygote` (its loop),
-`warming` (what it imports), `running` (a fork as the zygote sees it), `child` (what the fork does), `cold` (a process without
-any of it, to compare with), `endings` (pure: how it ended → a result), `client` (what a
-worker calls), `messages` (what they say to each other), `processes` (what Linux knows of them).
+`warming` (what it imports), `running` (a fork as the zygote sees it), `child` (what the fork does),
+`cold` (a process without any of it, to compare with), `endings` (pure: how it ended → a result),
+`client` (what a worker calls), `messages` (what they say to each other), `processes` (what Linux
+knows of processes).
 """
