@@ -12,7 +12,7 @@ from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, Stage
 from runner.core.runs import CellVerdict, Verdict
-from runner.store import reads
+from runner.store import history, reads
 from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
 
@@ -65,11 +65,11 @@ class CellPage:
 
 
 def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
-    history = reads.history(engine, cell)
-    if not history:
+    past = history.past(engine, cell)
+    if not past:
         raise SelectionError(f"no run has the cell {cell.id}; see /runs for what was run")
-    known = [item for item in history if item[1].verdict is not Verdict.MISSING]
-    run, found = (known or history)[0]
+    known = [item for item in past if item[1].verdict is not Verdict.MISSING]
+    run, found = (known or past)[0]
     if run_ref is not None:
         run = reads.run(engine, run_ref)
         asked = reads.verdict(engine, run.id, cell)
@@ -87,7 +87,7 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
         stages=tuple(_bars(told)) if told else (),
         trace=tuple(trace_lines(told.traceback or "")) if told else (),
         recipe=json.dumps(dict(told.recipe), indent=1, default=str) if told else "{}",
-        history=tuple(Past(run=row(past), found=item) for past, item in history),
+        history=tuple(Past(run=row(then), found=item) for then, item in past),
         siblings=tuple(reads.siblings(engine, run.id, cell)),
     )
 

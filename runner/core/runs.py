@@ -31,6 +31,8 @@ class CellVerdict:
     verdict: Verdict
     stage: Stage | None = None
     kind: str | None = None
+    #: who owns the kind by its rule; `runner.core.owner` knows more
+    owner: str | None = None
     signature: str | None = None
     title: str | None = None
     #: why a skip or an error, in one line

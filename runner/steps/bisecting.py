@@ -19,7 +19,7 @@ from runner.revisions.lines import Line
 from runner.steps import running
 from runner.steps.running import Limits
 from runner.steps.selecting import Asked, select
-from runner.store import reads
+from runner.store import history
 from runner.store.engine import Engine
 
 #: the answer to a probe, and why if it can't tell
@@ -84,7 +84,7 @@ class Bisection:
         return _ANSWERS.get(found.verdict, Answer.SKIP), why
 
     def _known(self, name: str) -> CellVerdict | None:
-        return reads.newest_verdict(self.engine, self.cell, name, stack=stack())
+        return history.newest_verdict(self.engine, self.cell, name, stack=stack())
 
     def _probe(self, name: str) -> CellVerdict | None:
         revision = resolve(self.line.spelled(name), cache=self.folder)

@@ -1,6 +1,7 @@
 """Every question that is asked of the database: one function each, answered in our dataclasses.
 
-A run is read through `verdict`; what single attempts left is read by `runner.store.attempts`.
+A run is read through `verdict`; what single attempts left is read by `runner.store.attempts`, and
+what only several runs tell by `runner.store.history`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
-_RECENT_RUNS = 20
+RECENT_RUNS = 20
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────
@@ -29,7 +30,7 @@ def runs(engine: Engine, *, limit: int = 50, before_id: int | None = None) -> li
     if before_id is not None:
         asked = asked.where(runs_.c.id < before_id)
     with engine.connect() as connection:
-        return _runs(connection, asked)
+        return read_runs(connection, asked)
 
 
 def run(engine: Engine, ref: str) -> Run:
@@ -45,7 +46,7 @@ def run(engine: Engine, ref: str) -> Run:
         asked = [newest.where(runs_.c.id == int(ref))]
     with engine.connect() as connection:
         for question in asked:
-            found = _runs(connection, question)
+            found = read_runs(connection, question)
             if found:
                 return found[0]
         raise SelectionError(_no_run(connection, ref))
@@ -55,7 +56,7 @@ def _no_run(connection: Connection, ref: str) -> str:
     recent = connection.execute(
         select(runs_.c.id, runs_.c.uid, runs_.c.revision)
         .order_by(runs_.c.id.desc())
-        .limit(_RECENT_RUNS)
+        .limit(RECENT_RUNS)
     ).all()
     if not recent:
         return f"no run {ref!r}: the database has none yet; make one with: export-matrix run"
@@ -68,14 +69,15 @@ def _no_run(connection: Connection, ref: str) -> str:
 def previous_complete(engine: Engine, run: Run) -> Run | None:
     """The baseline of a run: the newest earlier complete one, if possible of the same selection."""
     closed = select(runs_).where(runs_.c.id < run.id, runs_.c.closed_at.is_not(None))
-    newest = closed.order_by(runs_.c.id.desc()).limit(_RECENT_RUNS)
+    newest = closed.order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
     with engine.connect() as connection:
-        same = _runs(connection, newest.where(runs_.c.selection == run.selection))
-        found = [*same, *_runs(connection, newest)]
+        same = read_runs(connection, newest.where(runs_.c.selection == run.selection))
+        found = [*same, *read_runs(connection, newest)]
     return next((earlier for earlier in found if earlier.complete), None)
 
 
-def _runs(connection: Connection, asked: Select[Any]) -> list[Run]:
+def read_runs(connection: Connection, asked: Select[Any]) -> list[Run]:
+    """The runs that a select of the table means."""
     rows = connection.execute(asked).all()
     still_open = [row.id for row in rows if row.summary is None]
     counts = verdict_counts(connection, still_open)
@@ -121,8 +123,15 @@ def _utc(moment: datetime) -> datetime:
 
 
 # ── cells of a run ──────────────────────────────────────────────────────────────────────────────
-_VERDICTS = (
-    select(verdicts_, cells_.c.cell, failure_group.c.signature, failure_group.c.title)
+#: a cell's verdict in a run, with its group's words; a row is read by `read_verdict`
+VERDICTS = (
+    select(
+        verdicts_,
+        cells_.c.cell,
+        failure_group.c.signature,
+        failure_group.c.title,
+        failure_group.c.owner,
+    )
     .join(cells_, cells_.c.id == verdicts_.c.cell_id)
     .outerjoin(failure_group, failure_group.c.id == verdicts_.c.group_id)
 )
@@ -130,40 +139,42 @@ _VERDICTS = (
 
 def verdicts(engine: Engine, run_id: int) -> list[CellVerdict]:
     """All cells of a run, in order."""
-    return _verdicts(engine, _VERDICTS.where(verdicts_.c.run_id == run_id))
+    return _verdicts(engine, VERDICTS.where(verdicts_.c.run_id == run_id))
 
 
 def verdict(engine: Engine, run_id: int, cell: Cell) -> CellVerdict | None:
     """One cell of a run; None if the run never meant to run it."""
-    asked = _VERDICTS.where(verdicts_.c.run_id == run_id, cells_.c.cell == cell.id)
+    asked = VERDICTS.where(verdicts_.c.run_id == run_id, cells_.c.cell == cell.id)
     return next(iter(_verdicts(engine, asked)), None)
 
 
 def siblings(engine: Engine, run_id: int, cell: Cell) -> list[CellVerdict]:
     """The cells of the same model class in a run."""
     same = cells_.c.cell.startswith(f"{cell.model_type}/{cell.model_class}/", autoescape=True)
-    return _verdicts(engine, _VERDICTS.where(verdicts_.c.run_id == run_id, same))
+    return _verdicts(engine, VERDICTS.where(verdicts_.c.run_id == run_id, same))
 
 
 def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerdict]:
     """The cells of a failure group in a run, in order."""
-    asked = _VERDICTS.where(verdicts_.c.run_id == run_id, failure_group.c.signature == signature)
+    asked = VERDICTS.where(verdicts_.c.run_id == run_id, failure_group.c.signature == signature)
     return _verdicts(engine, asked)
 
 
 def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
     with engine.connect() as connection:
         return sorted(
-            (_verdict(row) for row in connection.execute(asked)), key=lambda found: found.cell
+            (read_verdict(row) for row in connection.execute(asked)), key=lambda found: found.cell
         )
 
 
-def _verdict(row: Row[Any]) -> CellVerdict:
+def read_verdict(row: Row[Any]) -> CellVerdict:
+    """The verdict of a row of `VERDICTS`."""
     return CellVerdict(
         cell=Cell.parse(row.cell),
         verdict=Verdict(row.verdict),
         stage=None if row.stage is None else Stage(row.stage),
         kind=row.kind,
+        owner=row.owner,
         signature=row.signature,
         title=row.title,
         reason=row.reason,
@@ -177,45 +188,10 @@ def _verdict(row: Row[Any]) -> CellVerdict:
     )
 
 
-def history(engine: Engine, cell: Cell, *, limit: int = 50) -> list[tuple[Run, CellVerdict]]:
-    """A cell in the newest runs that meant to run it, newest first."""
-    asked = (
-        _VERDICTS.where(cells_.c.cell == cell.id).order_by(verdicts_.c.run_id.desc()).limit(limit)
-    )
-    with engine.connect() as connection:
-        rows = connection.execute(asked).all()
-        found = _runs(connection, select(runs_).where(runs_.c.id.in_([row.run_id for row in rows])))
-    by_id = {item.id: item for item in found}
-    return [(by_id[row.run_id], _verdict(row)) for row in rows]
-
-
-def newest_verdict(
-    engine: Engine, cell: Cell, revision: str, *, stack: Mapping[str, str]
-) -> CellVerdict | None:
-    """What a cell came to when it was last run at a revision, with the same other versions."""
-    asked = (
-        _VERDICTS.join(runs_, runs_.c.id == verdicts_.c.run_id)
-        .add_columns(runs_.c.stack)
-        .where(cells_.c.cell == cell.id, runs_.c.revision == revision)
-        .where(verdicts_.c.verdict != Verdict.MISSING)
-        .order_by(verdicts_.c.run_id.desc())
-        .limit(_RECENT_RUNS)
-    )
-    with engine.connect() as connection:
-        rows = connection.execute(asked).all()
-    same = (row for row in rows if _others(row.stack) == _others(stack))
-    return next((_verdict(row) for row in same), None)
-
-
-def _others(stack: Mapping[str, str]) -> dict[str, str]:
-    """A stack without what the revision says."""
-    return {name: at for name, at in stack.items() if name != "transformers"}
-
-
 def durations(engine: Engine) -> dict[str, float]:
     """cell id -> seconds in the newest runs that ran it; what plans are made from."""
     with engine.connect() as connection:
-        recent = select(runs_.c.id).order_by(runs_.c.id.desc()).limit(_RECENT_RUNS)
+        recent = select(runs_.c.id).order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
         asked = (
             select(cells_.c.cell, verdicts_.c.duration_s)
             .join(cells_, cells_.c.id == verdicts_.c.cell_id)
@@ -283,7 +259,7 @@ def group_runs(engine: Engine, signature: str, *, limit: int = 30) -> list[tuple
     )
     with engine.connect() as connection:
         counts: dict[int, int] = dict(connection.execute(asked).all())
-        found = _runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
+        found = read_runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
     return [(item, counts[item.id]) for item in sorted(found, key=lambda item: -item.id)]
 
 

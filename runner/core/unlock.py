@@ -1,0 +1,85 @@
+"""What would turn green if a failure group were fixed, and which group to fix first.
+
+An attempt stops at its first error, so a cell tells one reason, its signature. What stands behind
+it is told by its siblings: a later stage at which the same class fails on the same backend in
+another variant, or the same case on dynamo. Fixing the first would then not be enough: the cell
+waits for both. (A static cell never comes to `resize`, and a forward tells nothing of the graphs of
+`generate`.) A cell without such a sibling counts as unlocked; so the score is an upper bound.
+
+The order is greedy: always the group that turns most cells green, given those before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.results import Stage
+from runner.core.owner import WITNESS, Siblings
+from runner.core.runs import CellVerdict, Verdict
+
+_FAILURES = (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlock:
+    """A step of the greedy order."""
+
+    signature: str
+    title: str
+    #: cells that turn green if it is fixed after the ones before it
+    cells: int
+    #: and together with those
+    total: int
+
+
+def reasons(failed: CellVerdict, siblings: Iterable[CellVerdict]) -> frozenset[str]:
+    """The signatures that keep a cell from passing, as far as its class's cells tell."""
+    own = {failed.signature} if failed.signature else set[str]()
+    return frozenset(
+        own | {each.signature for each in siblings if each.signature and _behind(failed, each)}
+    )
+
+
+def _behind(failed: CellVerdict, other: CellVerdict) -> bool:
+    """Whether `other` fails where `failed` would come next."""
+    if other.verdict not in _FAILURES or other.stage is None or failed.stage is None:
+        return False
+    same_graphs = other.cell.variant.generates is failed.cell.variant.generates
+    same_backend = same_graphs and other.cell.backend == failed.cell.backend
+    witness = other.cell.backend == WITNESS and other.cell.case == failed.cell.case
+    reached = other.stage is not Stage.RESIZE or failed.cell.variant.dynamic
+    return (same_backend or witness) and reached and other.stage.order > failed.stage.order
+
+
+def waiting(siblings: Siblings) -> list[frozenset[str]]:
+    """What each failing cell of a run waits for."""
+    return [
+        reasons(each, cells)
+        for cells in siblings.values()
+        for each in cells
+        if each.verdict in _FAILURES and each.signature
+    ]
+
+
+def unlocked(cells: Iterable[frozenset[str]]) -> dict[str, int]:
+    """signature -> cells that wait for it alone."""
+    counts: dict[str, int] = defaultdict(int)
+    for each in cells:
+        if len(each) == 1:
+            counts[next(iter(each))] += 1
+    return dict(counts)
+
+
+def order(
+    cells: Iterable[frozenset[str]], titles: Mapping[str, str], *, limit: int
+) -> list[Unlock]:
+    """The groups to fix, in greedy order; ends where no single one turns a cell green."""
+    left = list(cells)
+    steps: list[Unlock] = []
+    while len(steps) < limit and (gains := unlocked(left)):
+        best = min(gains, key=lambda each: (-gains[each], each))
+        total = gains[best] + (steps[-1].total if steps else 0)
+        told = titles.get(best, best)
+        steps.append(Unlock(signature=best, title=told, cells=gains[best], total=total))
+        left = [rest for each in left if (rest := each - {best})]
+    return steps

@@ -1,0 +1,181 @@
+"""What only several runs tell: of a cell, of a failure group, of all cells; one query a question.
+
+Every question is answered from an index: a cell's own rows (`cell_id, run_id`), a group's own
+(`group_id, run_id`), or those of the last runs; none walks history.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from sqlalchemy import Engine, Row, case, func, select, union
+
+from harness.backends import backend_names
+from harness.cells import Cell, Variant
+from runner.core.flips import Executed, Flakiness, flakiness
+from runner.core.owner import Siblings, by_class
+from runner.core.runs import CellVerdict, Run, Verdict
+from runner.store.bulk import chunks
+from runner.store.reads import RECENT_RUNS, VERDICTS, read_runs, read_verdict
+from runner.store.tables import cell as cells_
+from runner.store.tables import failure_group
+from runner.store.tables import run as runs_
+from runner.store.tables import verdict as verdicts_
+
+_BAD = (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM)
+
+
+def past(engine: Engine, cell: Cell, *, limit: int = 50) -> list[tuple[Run, CellVerdict]]:
+    """A cell in the newest runs that meant to run it, newest first."""
+    asked = (
+        VERDICTS.where(cells_.c.cell == cell.id).order_by(verdicts_.c.run_id.desc()).limit(limit)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(asked).all()
+        found = read_runs(
+            connection, select(runs_).where(runs_.c.id.in_([row.run_id for row in rows]))
+        )
+    by_id = {item.id: item for item in found}
+    return [(by_id[row.run_id], read_verdict(row)) for row in rows]
+
+
+def newest_verdict(
+    engine: Engine, cell: Cell, revision: str, *, stack: Mapping[str, str]
+) -> CellVerdict | None:
+    """What a cell came to when it was last run at a revision, with the same other versions."""
+    asked = (
+        VERDICTS.join(runs_, runs_.c.id == verdicts_.c.run_id)
+        .add_columns(runs_.c.stack)
+        .where(cells_.c.cell == cell.id, runs_.c.revision == revision)
+        .where(verdicts_.c.verdict != Verdict.MISSING)
+        .order_by(verdicts_.c.run_id.desc())
+        .limit(RECENT_RUNS)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(asked).all()
+    same = (row for row in rows if _others(row.stack) == _others(stack))
+    return next((read_verdict(row) for row in same), None)
+
+
+def _others(stack: Mapping[str, str]) -> dict[str, str]:
+    """A stack without what the revision says."""
+    return {name: at for name, at in stack.items() if name != "transformers"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Between which runs a cell broke."""
+
+    #: the newest run in which it passed; None if it never did
+    last_good: Run | None
+    #: the first run after that in which it failed
+    first_bad: Run | None
+
+
+def turn(engine: Engine, cell: Cell, *, until: int) -> Turn:
+    """Where a cell broke, seen from the run of that number."""
+    here = select(verdicts_.c.run_id).join(cells_, cells_.c.id == verdicts_.c.cell_id)
+    here = here.where(cells_.c.cell == cell.id, verdicts_.c.run_id <= until)
+    passed = here.where(verdicts_.c.verdict == Verdict.PASS.value)
+    good = passed.order_by(verdicts_.c.run_id.desc()).limit(1).scalar_subquery()
+    failed = here.where(verdicts_.c.verdict.in_([each.value for each in _BAD]))
+    after = failed.where(verdicts_.c.run_id > func.coalesce(good, 0))
+    bad = after.order_by(verdicts_.c.run_id).limit(1).scalar_subquery()
+    with engine.connect() as connection:
+        numbers = connection.execute(select(good.label("good"), bad.label("bad"))).one()
+        asked = select(runs_).where(runs_.c.id.in_([each for each in numbers if each]))
+        found = {each.id: each for each in read_runs(connection, asked)}
+    return Turn(last_good=found.get(numbers.good), first_bad=found.get(numbers.bad))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """When a failure group was seen first and last."""
+
+    first: Run
+    last: Run
+
+
+def life(engine: Engine, signature: str) -> Life | None:
+    """From which run to which a group was seen; None if it is in none."""
+    group = select(failure_group.c.id).where(failure_group.c.signature == signature)
+    inside = verdicts_.c.group_id == group.scalar_subquery()
+    ends = [select(end(verdicts_.c.run_id)).where(inside) for end in (func.min, func.max)]
+    asked = select(runs_).where(runs_.c.id.in_(union(*ends))).order_by(runs_.c.id)
+    with engine.connect() as connection:
+        found = read_runs(connection, asked)
+    return Life(first=found[0], last=found[-1]) if found else None
+
+
+def flakiest(
+    engine: Engine, *, last: int = RECENT_RUNS, limit: int = 50
+) -> list[tuple[Cell, Flakiness]]:
+    """The cells that flipped in the last runs, the flakiest first."""
+    with engine.connect() as connection:
+        newest = read_runs(connection, select(runs_).order_by(runs_.c.id.desc()).limit(last))
+        conditions = {each.id: _condition(each) for each in newest}
+        said = (
+            verdicts_.c.run_id.in_(conditions),
+            verdicts_.c.carried_from.is_(None),
+            verdicts_.c.verdict.in_([each.value for each in (*_BAD, Verdict.PASS, Verdict.FLAKY)]),
+        )
+        passes = case((verdicts_.c.verdict == Verdict.PASS.value, 2), else_=0)
+        flaky = case((verdicts_.c.verdict == Verdict.FLAKY.value, 1), else_=passes)
+        mixed = select(verdicts_.c.cell_id).where(*said).group_by(verdicts_.c.cell_id)
+        mixed = mixed.having((func.min(flaky) < func.max(flaky)) | (func.max(flaky) == 1))
+        asked = (
+            select(cells_.c.cell, verdicts_.c.run_id, verdicts_.c.verdict)
+            .join(cells_, cells_.c.id == verdicts_.c.cell_id)
+            .where(*said, verdicts_.c.cell_id.in_(mixed))
+        )
+        rows = connection.execute(asked).all()
+    return _flakiest(rows, conditions)[:limit]
+
+
+def _condition(run: Run) -> str:
+    """What decides outcomes in a run, as far as the run itself tells."""
+    return f"{run.revision} {sorted(run.stack.items())}"
+
+
+def _flakiest(
+    rows: Sequence[Row[Any, Any, Any]], conditions: Mapping[int, str]
+) -> list[tuple[Cell, Flakiness]]:
+    by_cell: dict[str, list[Executed]] = defaultdict(list)
+    for cell, run_id, verdict in rows:
+        found = Executed(run_id=run_id, verdict=Verdict(verdict), condition=conditions[run_id])
+        by_cell[cell].append(found)
+    told = [(Cell.parse(cell), flakiness(executed)) for cell, executed in by_cell.items()]
+    flipped = [each for each in told if each[1].flips]
+    return sorted(flipped, key=lambda each: (-each[1].percent, -each[1].flips, each[0]))
+
+
+def kin(engine: Engine, run: Run, failed: Collection[Cell]) -> Siblings:
+    """The cells of those model classes in a run, on all backends, in all variants.
+
+    What the run itself has no result of is taken from the newest other run of its revision and
+    stack: a run of one backend is explained by another's.
+    """
+    classes = {(each.model_type, each.model_class) for each in failed}
+    backends = {*backend_names(), *(each.backend for each in failed)}
+    ids = sorted(
+        Cell(model_type, model_class, variant, backend).id
+        for (model_type, model_class), variant, backend in product(classes, Variant, backends)
+    )
+    alike = select(runs_).where(runs_.c.revision == run.revision)
+    alike = alike.order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
+    with engine.connect() as connection:
+        runs = [each.id for each in read_runs(connection, alike) if each.stack == run.stack]
+        asked = VERDICTS.where(verdicts_.c.run_id.in_({*runs, run.id}))
+        rows = [
+            row
+            for part in chunks(ids)
+            for row in connection.execute(asked.where(cells_.c.cell.in_(part)))
+        ]
+    # The run's own result first, then the newest; a missing one last.
+    rows.sort(key=lambda row: (row.verdict == Verdict.MISSING, row.run_id != run.id, -row.run_id))
+    newest: dict[str, Row[Any]] = {}
+    for row in rows:
+        newest.setdefault(row.cell, row)
+    return by_class(sorted(map(read_verdict, newest.values()), key=lambda found: found.cell))
