@@ -37,8 +37,17 @@ def tiny(configuration_class: type[Any], *, rung: Rung, overrides: Mapping[str, 
         default = configuration_class(**own)
     backbone = getattr(default, "backbone_config", None)
     if getattr(backbone, "model_type", "") == "timm_backbone" and not installed("timm"):
-        default = configuration_class(**own, use_timm_backbone=False)
+        default = _with_own_backbone(configuration_class, own)
     return _shrink(default, rung=rung, tokens=Tokens(), overrides=overrides)
+
+
+def _with_own_backbone(configuration_class: type[Any], own: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
+    try:
+        return configuration_class(**own, use_timm_backbone=False)
+    except OSError:  # until 5.20 the library asks the hub what backbone that is
+        return configuration_class(
+            **own, backbone_config={"model_type": "resnet", "out_features": ["stage4"]}
+        )
 
 
 def read_back(configuration: Any) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
