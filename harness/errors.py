@@ -3,6 +3,7 @@
 MatrixError          a user can do something about it: one line, exit code 2
 ├── SelectionError   a cell id, a backend, a variant or a SELECT that names nothing
 ├── ShapesError      a file of dynamic shapes that can't be read, or names no model class
+├── KnownFailureError  a file of known failures with a row that is wrong
 ├── RecordError      a result file that is damaged or foreign
 ├── RevisionError    a revision that can't be found, unpacked or used with this stack
 ├── StoreError       a database that is missing, behind or ahead of the code
@@ -25,6 +26,10 @@ class SelectionError(MatrixError):
 
 class ShapesError(MatrixError):
     """A file of dynamic shapes that can't be read, or names no model class."""
+
+
+class KnownFailureError(MatrixError):
+    """A file of known failures that can't be read, or has a row that is wrong."""
 
 
 class RecordError(MatrixError):
