@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from dashboard.pages import cells, diffs, groups, overview, runs
+from dashboard.pages import cells, diffs, groups, known, overview, runs
 from dashboard.rendering import STATIC, render
-from harness.errors import SelectionError
+from harness.errors import KnownFailureError, SelectionError
 from runner.store.engine import Engine
 
 _HEADERS = {
@@ -30,11 +30,12 @@ _HEADERS = {
 def create_app(engine: Engine) -> FastAPI:
     """The dashboard over a database that is open and up to date."""
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
-    for page in (overview, runs, diffs, cells, groups):
+    for page in (overview, runs, diffs, cells, groups, known):
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
     app.add_exception_handler(SelectionError, _not_found)
+    app.add_exception_handler(KnownFailureError, _misconfigured)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _refused)
     app.middleware("http")(_with_headers)
@@ -54,6 +55,11 @@ async def _with_headers(
 def _not_found(request: Request, error: Exception) -> Response:
     """Nothing of that name: the message says what there is."""
     return _error(request, 404, str(error))
+
+
+def _misconfigured(request: Request, error: Exception) -> Response:
+    """A file of the operator's that can't be read; what to put right."""
+    return _error(request, 500, str(error))
 
 
 def _unreadable(request: Request, _error_: Exception) -> Response:

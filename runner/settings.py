@@ -20,6 +20,9 @@ class Settings(BaseSettings):
     )
     time_limit: float = Field(300, gt=0, description="Seconds that a cell may take.")
     memory_limit: int = Field(4096, gt=0, description="MiB of resident memory a cell may take.")
+    known_failures: Path | None = Field(
+        None, description="File of known failures of your own, beside the project's."
+    )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
 

@@ -1,6 +1,6 @@
 """`/diff` and `/diff/{baseline}/{head}`: what changed between two runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
@@ -10,7 +10,8 @@ from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.diff import CellChange, GroupChange
-from runner.core.render import TITLES, headline
+from runner.core.known import KnownFailure, Standing
+from runner.core.render import STANDINGS, TITLES, headline
 from runner.core.runs import Verdict
 from runner.steps.comparing import compare_runs
 from runner.store import reads
@@ -53,7 +54,29 @@ class Section:
     change: Change
     title: str
     count: int
+    #: of them, those that fail as a known failure says: they stand in its section
+    excused: int
     groups: tuple[ChangedGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedEntry:
+    """A known failure and its cells that changed."""
+
+    place: str
+    reason: str
+    advice: str | None
+    cells: tuple[ChangedCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSection:
+    """The cells that stand alike with known failures, counted; those that changed are listed."""
+
+    standing: Standing
+    title: str
+    count: int
+    entries: tuple[ChangedEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +90,9 @@ class DiffPage:
     losses: int
     stack: Mapping[str, tuple[str | None, str | None]]
     sections: tuple[Section, ...]
+    known: tuple[KnownSection, ...]
+    #: entries that only the head's own skip lists have: they excuse nothing here
+    added_skips: tuple[ChangedEntry, ...]
 
 
 def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
@@ -84,10 +110,30 @@ def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
                 change=change,
                 title=TITLES[change],
                 count=count,
+                excused=found.excused(change),
                 groups=tuple(_group(group) for group in found.groups if group.change is change),
             )
             for change, count in found.counts.items()
         ),
+        known=tuple(
+            KnownSection(
+                standing=standing,
+                title=STANDINGS[standing],
+                count=count,
+                entries=tuple(
+                    _entry(entry.row, entry.advice, cells)
+                    for entry, cells in found.changed(standing)
+                ),
+            )
+            for standing, count in found.known.counts.items()
+        ),
+        added_skips=tuple(_entry(skip, None, ()) for skip in found.added_skips),
+    )
+
+
+def _entry(known: KnownFailure, advice: str | None, cells: Iterable[CellChange]) -> ChangedEntry:
+    return ChangedEntry(
+        place=known.place, reason=known.reason, advice=advice, cells=tuple(map(_cell, cells))
     )
 
 

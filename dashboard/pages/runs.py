@@ -12,9 +12,11 @@ from dashboard.matrix import Matrix, by_class, by_type
 from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
 from harness.errors import SelectionError
+from runner.core.known import Standing
 from runner.core.render import summary_line
 from runner.core.runs import Audit, CellVerdict, FailureGroup, Run, Verdict
 from runner.core.select import parse
+from runner.steps.knowing import known_of
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -100,11 +102,14 @@ class RunPage:
     slowest: tuple[CellVerdict, ...]
     largest_plans: tuple[CellVerdict, ...]
     least_exact: tuple[CellVerdict, ...]
+    #: how cells that are known to fail stand; all of the run's
+    known: Mapping[Standing, int]
 
 
 def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     run = reads.run(engine, ref)
-    found, problem = _matching(reads.verdicts(engine, run.id), query)
+    verdicts = reads.verdicts(engine, run.id)
+    found, problem = _matching(verdicts, query)
     types = {item.cell.model_type for item in found}
     names = {(item.cell.model_type, item.cell.model_class) for item in found}
     classes = len(names) <= _CLASSES_SHOWN or len(types) == 1
@@ -121,6 +126,7 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         slowest=_top(found, "duration_s"),
         largest_plans=_top(found, "planned_bytes"),
         least_exact=_top(found, "max_abs_diff"),
+        known=known_of(run, verdicts).counts,
     )
 
 

@@ -1,7 +1,7 @@
 """The command line: `export-matrix`. Each command reads its options, calls `steps`, and prints.
 
 Exit codes: 0 done, 1 incomplete (`run`) or the failure is there (`reproduce` scripts), 2 bad usage
-or bad input, 3 `diff --fail-on` matched.
+or bad input, 3 `--fail-on` matched.
 """
 
 import sys
@@ -9,7 +9,7 @@ import sys
 import typer
 
 from harness.errors import MatrixError
-from runner.cli import affecting, bisecting, database, running, serving, telling
+from runner.cli import affecting, bisecting, database, knowing, running, serving, telling
 from runner.cli.console import err
 from runner.core.plain import plain
 
@@ -24,6 +24,7 @@ running.register(app)
 telling.register(app)
 affecting.register(app)
 bisecting.register(app)
+knowing.register(app)
 serving.register(app)
 app.add_typer(database.app, name="db")
 

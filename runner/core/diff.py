@@ -1,12 +1,16 @@
-"""What changed between two runs: every cell of either, counted, and grouped by failure group."""
+"""What changed between two runs: every cell of either, counted, and grouped by failure group.
+
+What fails as a known failure says is counted with its change, but told apart and no loss.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.cells import Cell
 from runner.core.change import Change, compare, reason
+from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing
 from runner.core.runs import CellVerdict, Run, Verdict
 
 
@@ -19,12 +23,21 @@ class CellChange:
     before: CellVerdict | None
     after: CellVerdict | None
     reason: str | None = None
+    #: how the head stands with the known failure that means the cell
+    known: KnownCell | None = None
+
+    @property
+    def excused(self) -> bool:
+        """Whether it fails as a known failure says."""
+        return self.known is not None and self.known.standing is Standing.AS_EXPECTED
 
     @property
     def loss(self) -> bool:
         """Whether something that worked is gone, or may be."""
         worked = self.before is not None and self.before.verdict is Verdict.PASS
         losses = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
+        if self.excused:
+            return False
         return self.change in losses or (worked and self.change is Change.UNKNOWN)
 
     @property
@@ -52,8 +65,12 @@ class Diff:
     counts: Mapping[Change, int]
     #: all cells of either side, in order
     cells: tuple[CellChange, ...]
-    #: the told changes, largest group first within each change
+    #: the told changes that no known failure excuses, largest group first within each change
     groups: tuple[GroupChange, ...]
+    #: the head judged by what is known to fail
+    known: Known = field(default_factory=Known)
+    #: entries that only the head's own skip lists have: they excuse nothing here
+    added_skips: tuple[KnownFailure, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -69,10 +86,23 @@ class Diff:
         """Cells that passed and now end in a way that is not trusted."""
         return sum(
             item.change is Change.SUSPECT
+            and not item.excused
             and item.before is not None
             and item.before.verdict is Verdict.PASS
             for item in self.cells
         )
+
+    def excused(self, change: Change) -> int:
+        """How many of a change's cells fail as a known failure says."""
+        return sum(item.excused for item in self.cells if item.change is change)
+
+    def changed(self, standing: Standing) -> list[tuple[Entry, list[CellChange]]]:
+        """The entries with cells of that standing whose change is told, and those cells."""
+        cells: dict[KnownFailure, list[CellChange]] = {}
+        for item in self.cells:
+            if item.change.told and item.known and item.known.standing is standing:
+                cells.setdefault(item.known.row, []).append(item)
+        return [(entry, cells[entry.row]) for entry in self.known.entries if entry.row in cells]
 
     @property
     def stack_changes(self) -> dict[str, tuple[str | None, str | None]]:
@@ -92,6 +122,15 @@ class Diff:
             "complete": self.complete,
             "counts": {change.value: count for change, count in self.counts.items()},
             "stack": self.stack_changes,
+            "known": {
+                "counts": self.known.counts,
+                "excused": {change: n for change in Change if (n := self.excused(change))},
+                "entries": [entry.to_json() for entry in self.known.entries],
+                "added_skips": [
+                    {"place": row.place, "cells": row.cells, "reason": row.reason}
+                    for row in self.added_skips
+                ],
+            },
             "groups": [
                 {
                     "change": group.change,
@@ -108,6 +147,7 @@ class Diff:
                     "reason": item.reason,
                     "before": _verdict(item.before),
                     "after": _verdict(item.after),
+                    "known": _known(item.known),
                 }
                 for item in self.cells
             ],
@@ -137,28 +177,47 @@ def _verdict(found: CellVerdict | None) -> dict[str, Any] | None:
     }
 
 
-def diff(
-    baseline: Run, head: Run, before: Iterable[CellVerdict], after: Iterable[CellVerdict]
+def _known(found: KnownCell | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"standing": found.standing, "place": found.row.place, "why": found.why}
+
+
+def diff(  # noqa: PLR0913  (two sides of two, and what is known)
+    baseline: Run,
+    head: Run,
+    before: Iterable[CellVerdict],
+    after: Iterable[CellVerdict],
+    *,
+    known: Known | None = None,
+    added_skips: Iterable[KnownFailure] = (),
 ) -> Diff:
-    """Compare all cells of two runs."""
+    """Compare all cells of two runs; `known` is the head, judged."""
+    known = known or Known()
     old = {found.cell: found for found in before}
     new = {found.cell: found for found in after}
-    cells = tuple(_change(cell, old.get(cell), new.get(cell)) for cell in sorted({*old, *new}))
+    cells = tuple(
+        _change(cell, old.get(cell), new.get(cell), known.cells.get(cell))
+        for cell in sorted({*old, *new})
+    )
     counts = Counter(item.change for item in cells)
     return Diff(
         baseline=baseline,
         head=head,
         counts={change: counts[change] for change in Change if counts[change]},
         cells=cells,
-        groups=tuple(_grouped(cells)),
+        groups=tuple(_grouped(item for item in cells if not item.excused)),
+        known=known,
+        added_skips=tuple(added_skips),
     )
 
 
-def _change(cell: Cell, before: CellVerdict | None, after: CellVerdict | None) -> CellChange:
+def _change(
+    cell: Cell, before: CellVerdict | None, after: CellVerdict | None, known: KnownCell | None
+) -> CellChange:
     change = compare(before, after)
-    return CellChange(
-        cell=cell, change=change, before=before, after=after, reason=reason(change, before, after)
-    )
+    why = reason(change, before, after)
+    return CellChange(cell=cell, change=change, before=before, after=after, reason=why, known=known)
 
 
 def _grouped(cells: Iterable[CellChange]) -> Iterator[GroupChange]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from runner.core.change import Change
 from runner.core.diff import CellChange, Diff, GroupChange
+from runner.core.known import Entry, Standing
 from runner.core.plain import plain
 from runner.core.runs import Audit, CellVerdict, Verdict
 
@@ -53,6 +54,31 @@ TITLES = {
 }
 
 
+#: of cells, in the order of a diff's sections
+STANDINGS = {
+    Standing.WORSE: "worse than known failures say",
+    Standing.EXPIRED: "known failures past their date",
+    Standing.BETTER: "better than known failures say",
+    Standing.AS_EXPECTED: "known failures, as expected",
+    Standing.UNKNOWN: "known failures that nothing is said of",
+}
+#: of entries, in the order of a listing; what asks for nothing to be done comes last
+ENTRIES = {
+    Standing.STALE: "stale: all that they mean passes",
+    Standing.UNMATCHED: "stale: they mean no cell",
+    Standing.PASSING: "pass as far as they were run",
+    Standing.WORSE: "have cells that are worse than they say",
+    Standing.EXPIRED: "are past their date",
+    Standing.BETTER: "have cells that are better than they say",
+    Standing.AS_EXPECTED: "as expected",
+    Standing.UNKNOWN: "nothing is said of their cells",
+    Standing.NOT_RUN: "were not run",
+}
+
+#: entries that only the head has
+ADDED_SKIPS = "skips that the head adds to its own list: they excuse nothing here"
+
+
 def summary_line(verdicts: Mapping[Verdict, int], seconds: float) -> str:
     """`389 passed, 87 skipped, 12 failed in 143.73s (0:02:23)`."""
     counts = [f"{verdicts[name]} {word}" for name, word in _WORDS.items() if verdicts.get(name)]
@@ -86,7 +112,8 @@ def headline(diff: Diff) -> str:
         return f"⚠️ {diff.doubts} exports in doubt (timeout, oom, crash or flaky)"
     if not diff.complete:
         return "⚠️ incomplete: no loss among the results that are there"
-    return "✅ no export lost"
+    excused = diff.excused(Change.REGRESSED)
+    return "✅ no export lost" + (f" but {excused} that are known" if excused else "")
 
 
 def as_text(diff: Diff) -> str:
@@ -102,12 +129,44 @@ def _text(diff: Diff) -> Iterator[str]:
     yield headline(diff)
     for change, count in diff.counts.items():
         yield ""
-        yield f"{count} {TITLES[change]}"
+        yield f"{count} {TITLES[change]}{_excused(diff, change)}"
         for group in _of(diff, change):
             yield f"  {group.signature or '-'}  {_line(group.title or '')}".rstrip()
             for item in group.cells[:_CELLS_PER_GROUP]:
                 yield f"    {arrow(item)}  {item.cell.id}{_because(item)}"
-            yield from _more(group, "    ")
+            yield from _more(len(group.cells), "    ")
+    yield from _known_text(diff)
+
+
+def _known_text(diff: Diff) -> Iterator[str]:
+    for standing, count in diff.known.counts.items():
+        yield ""
+        yield f"{count} {STANDINGS[standing]}"
+        for entry, cells in diff.changed(standing):
+            yield f"  {entry.row.place}  {_line(_told(entry, standing))}"
+            for item in cells[:_CELLS_PER_GROUP]:
+                yield f"    {arrow(item)}  {item.cell.id}{_why(item)}"
+            yield from _more(len(cells), "    ")
+    if diff.added_skips:
+        yield ""
+        yield f"{len(diff.added_skips)} {ADDED_SKIPS}"
+        for row in diff.added_skips:
+            yield f"  {row.place}  {_line(row.cells)}  {_line(row.reason)}"
+
+
+def _excused(diff: Diff, change: Change) -> str:
+    count = diff.excused(change)
+    return f", {count} of them as known failures say" if count else ""
+
+
+def _told(entry: Entry, standing: Standing) -> str:
+    """What to do with an entry that is better or expired; else what it is about."""
+    asks = standing in (Standing.BETTER, Standing.EXPIRED)
+    return (entry.advice if asks else None) or entry.row.reason
+
+
+def _why(item: CellChange) -> str:
+    return f"  {_line(item.known.why)}" if item.known else ""
 
 
 def _side(revision: str, diff: Diff, side: str) -> str:
@@ -133,21 +192,38 @@ def _markdown(diff: Diff) -> Iterator[str]:
         yield f"\n`{name}` {escape(str(before))} ⟹ {escape(str(after))}"
     for change, count in diff.counts.items():
         yield ""
-        yield f"#### {count} {TITLES[change]}"
+        yield f"#### {count} {TITLES[change]}{_excused(diff, change)}"
         for group in _of(diff, change):
             yield f"- **{escape(group.title or 'no failure group')}** {_code(group.signature)}"
             for item in group.cells[:_CELLS_PER_GROUP]:
                 why = escape(item.reason or "")
                 yield f"    - {_code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
-            yield from _more(group, "    - ")
+            yield from _more(len(group.cells), "    - ")
+    yield from _known_markdown(diff)
+
+
+def _known_markdown(diff: Diff) -> Iterator[str]:
+    for standing, count in diff.known.counts.items():
+        yield ""
+        yield f"#### {count} {STANDINGS[standing]}"
+        for entry, cells in diff.changed(standing):
+            yield f"- {_code(entry.row.place)} {escape(_told(entry, standing))}"
+            for item in cells[:_CELLS_PER_GROUP]:
+                yield f"    - {_code(item.cell.id)} ({arrow(item)}){escape(_why(item))}"
+            yield from _more(len(cells), "    - ")
+    if diff.added_skips:
+        yield ""
+        yield f"#### {len(diff.added_skips)} {ADDED_SKIPS}"
+        for row in diff.added_skips:
+            yield f"- {_code(row.place)} {_code(row.cells)} {escape(row.reason)}"
 
 
 def _of(diff: Diff, change: Change) -> list[GroupChange]:
     return [group for group in diff.groups if group.change is change]
 
 
-def _more(group: GroupChange, indent: str) -> Iterator[str]:
-    rest = len(group.cells) - _CELLS_PER_GROUP
+def _more(count: int, indent: str) -> Iterator[str]:
+    rest = count - _CELLS_PER_GROUP
     if rest > 0:
         yield f"{indent}and {rest} more"
 

@@ -11,7 +11,7 @@ import ast
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -81,7 +81,7 @@ def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="draft-") as draft:
         archive, unpacked = Path(draft) / "commit.tar", Path(draft) / "unpacked"
-        _git(checkout, "archive", "--format=tar", f"--output={archive.resolve()}", sha, *_PARTS)
+        archived(checkout, sha, _PARTS, into=archive)
         with tarfile.open(archive) as files:
             files.extractall(unpacked, filter="data")
         complete(sha[:12], _requirements(unpacked), folder=unpacked / "src", pip=pip)
@@ -92,6 +92,11 @@ def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
             if not home.is_dir():
                 raise
     return home
+
+
+def archived(checkout: Path, sha: str, parts: Sequence[str], *, into: Path) -> None:
+    """Write parts of a commit into a tar file."""
+    _git(checkout, "archive", "--format=tar", f"--output={into.resolve()}", sha, *parts)
 
 
 def _dirty(checkout: Path) -> bool:

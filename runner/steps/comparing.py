@@ -1,6 +1,7 @@
-"""Compares two stored runs."""
+"""Compares two stored runs, with what is known to fail."""
 
 from runner.core.diff import Diff, diff
+from runner.steps.knowing import known_between
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -8,9 +9,13 @@ from runner.store.engine import Engine
 def compare_runs(engine: Engine, baseline: str, head: str) -> Diff:
     """The diff of two runs, each named by number, unique name, revision or `latest`."""
     before, after = reads.run(engine, baseline), reads.run(engine, head)
+    verdicts = reads.verdicts(engine, after.id)
+    known, added = known_between(before, after, verdicts)
     return diff(
         before,
         after,
         reads.verdicts(engine, before.id),
-        reads.verdicts(engine, after.id),
+        verdicts,
+        known=known,
+        added_skips=added,
     )

@@ -25,6 +25,8 @@ PAGES = [
     "/diff/5.22.2/latest",
     "/groups",
     "/groups?run=1",
+    "/known",
+    "/known?run=1",
     "/cells/mamba/MambaModel/forward-static/onnx",
     "/cells/mamba/MambaModel/forward-static/onnx?run=1",
     "/cells/resnet/ResNetForCausalLM/forward-static/onnx",
@@ -162,7 +164,7 @@ def test_nothing_but_reading_is_possible(client: TestClient) -> None:
 def test_an_empty_database_says_what_to_do_next(tmp_path: Path) -> None:
     engine = ensure(f"sqlite:///{tmp_path}/empty.db")
     with TestClient(create_app(engine)) as client:
-        for address in ("/", "/runs", "/diff", "/groups"):
+        for address in ("/", "/runs", "/diff", "/groups", "/known"):
             assert "export-matrix run" in client.get(address).text
         assert client.get("/healthz").json() == {"status": "ok"}
     engine.dispose()

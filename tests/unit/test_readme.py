@@ -11,6 +11,7 @@ from harness.cells import Variant
 from harness.results import Outcome, Stage
 from runner.cli import app
 from runner.core.change import Change
+from runner.core.known import Standing
 from runner.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,8 @@ def _table(header: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("header", "words"), [("outcome", Outcome), ("stage", Stage), ("change", Change)]
+    ("header", "words"),
+    [("outcome", Outcome), ("stage", Stage), ("change", Change), ("standing", Standing)],
 )
 def test_every_word_of_the_code_is_in_the_glossary(header: str, words: type[StrEnum]) -> None:
     assert _table(header) == [word.value for word in words]
