@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
-from runner.core.render import audit_line
+from runner.core.render import audit_line, canary_line
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -87,7 +87,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (utc, ago, seconds, size, difference, cell_url, audit_line):
+    for function in (utc, ago, seconds, size, difference, cell_url, audit_line, canary_line):
         made.filters[function.__name__] = function
     made.globals.update(
         static=static,

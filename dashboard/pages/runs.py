@@ -14,7 +14,7 @@ from dashboard.words import WORST_FIRST
 from harness.errors import SelectionError
 from runner.core.known import Standing
 from runner.core.render import summary_line
-from runner.core.runs import Audit, CellVerdict, FailureGroup, Run, Verdict
+from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Run, Verdict
 from runner.core.select import parse
 from runner.steps.knowing import known_of
 from runner.store import reads
@@ -47,6 +47,7 @@ class RunRow:
     verdicts: tuple[tuple[Verdict, int], ...]
     summary: str
     audit: Audit | None
+    canary: Canary | None
 
 
 def row(run: Run) -> RunRow:
@@ -67,6 +68,7 @@ def row(run: Run) -> RunRow:
         verdicts=tuple((name, run.verdicts[name]) for name in order if run.verdicts.get(name)),
         summary=summary_line(run.verdicts, run.duration_s or 0.0),
         audit=run.audit,
+        canary=run.canary,
     )
 
 

@@ -28,11 +28,12 @@ from runner.cli.options import (
     Words,
     ZooName,
 )
+from runner.core.canary import CELLS as CANARY_CELLS
 from runner.core.label import label
 from runner.core.plain import plain
-from runner.core.render import audit_line, summary_line
+from runner.core.render import audit_line, canary_line, summary_line
 from runner.core.reuse import AUDIT_PERCENT
-from runner.core.runs import Run
+from runner.core.runs import Canary, Run
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
@@ -145,6 +146,15 @@ def run(  # noqa: PLR0913  (one parameter per option)
         float,
         typer.Option(min=0, max=100, help="Percent of what could be carried that is run anyway."),
     ] = AUDIT_PERCENT,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Cells to run once more in cold processes, to compare; 0 for none. "
+            f"Default: 4 % of what is executed, at most {CANARY_CELLS}.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run (its name, or `latest`).")
     ] = None,
@@ -165,7 +175,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
         plan = running.resume(engine, resume, folder=settings().folder)
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
     carrying = Reuse(engine, plan, cache=settings().folder, percent=audit) if reuse else None
-    _execute(engine, plan, limits, carrying, quiet_json=as_json_)
+    _execute(engine, plan, limits, carrying, canary=canary, quiet_json=as_json_)
 
 
 def _planned(
@@ -182,24 +192,27 @@ def _planned(
     )
 
 
-def _execute(
+def _execute(  # noqa: PLR0913  (what a run is executed with)
     engine: Engine,
     plan: Plan,
     limits: running.Limits,
     reuse: Reuse | None,
     *,
+    canary: int | None,
     quiet_json: bool,
 ) -> None:
     # A service manager's stop is an interrupt like a reader's Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with progress(len(plan.share), quiet=quiet_json) as tell:
-            done = running.execute(engine, plan, limits, on_result=tell, reuse=reuse)
+            done = running.execute(
+                engine, plan, limits, on_result=tell, reuse=reuse, canary_cells=canary
+            )
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; go on with: export-matrix run --resume {plan.uid}", markup=False)
         raise typer.Exit(1) from None
     _summary(done, quiet_json=quiet_json)
-    raise typer.Exit(0 if done.complete else 1)
+    raise typer.Exit(0 if done.complete and not done.doubtful else 1)
 
 
 def _summary(done: Run, *, quiet_json: bool) -> None:
@@ -211,12 +224,16 @@ def _summary(done: Run, *, quiet_json: bool) -> None:
             "outcomes": dict(done.verdicts),
             "duration_s": done.duration_s,
             "audit": done.audit and asdict(done.audit),
+            "canary": done.canary and _canary(done.canary),
         }
         as_json(record)
         return
     out.print(summary_line(done.verdicts, done.duration_s or 0.0), markup=False, soft_wrap=True)
     if done.audit and (done.audit.carried or done.audit.audited):
         out.print(audit_line(done.audit), markup=False, soft_wrap=True)
+    if done.canary:
+        listed([canary_line(done.canary)])
+        listed(plain(f"  {id_}: {why}") for id_, why in done.canary.differ.items())
     if not done.complete:
         out.print(
             f"incomplete: {done.received} of {done.expected} cells; "
@@ -226,6 +243,15 @@ def _summary(done: Run, *, quiet_json: bool) -> None:
         )
     url = f"{settings().dashboard_url}/runs/{done.id}"
     out.print(f"export-matrix serve   opens {url}", markup=False, soft_wrap=True)
+
+
+def _canary(found: Canary) -> dict[str, object]:
+    return {
+        "compared": found.compared,
+        "differ": list(found.differ),
+        "why": dict(found.differ),
+        "not_compared": dict(found.not_compared),
+    }
 
 
 def _share(text: str) -> tuple[int, int]:

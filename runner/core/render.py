@@ -12,7 +12,7 @@ from runner.core.change import Change
 from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.known import Entry, Standing
 from runner.core.plain import plain
-from runner.core.runs import Audit, CellVerdict, Verdict
+from runner.core.runs import Audit, Canary, CellVerdict, Verdict
 
 _SIGNS = {
     Verdict.PASS: "✅",
@@ -95,6 +95,16 @@ def audit_line(found: Audit) -> str:
     return line
 
 
+def canary_line(found: Canary) -> str:
+    """`canary: 20 cells compared with cold processes: 0 differ`."""
+    line = (
+        f"canary: {found.compared} cells compared with cold processes: {len(found.differ)} differ"
+    )
+    if found.not_compared:
+        line += f"; {len(found.not_compared)} not compared"
+    return line
+
+
 def arrow(change: CellChange) -> str:
     """`✅ ⟹ ❌`."""
     return f"{_sign(change.before)} ⟹ {_sign(change.after)}"
@@ -110,6 +120,8 @@ def headline(diff: Diff) -> str:
         return f"❌ {diff.losses} exports lost"
     if diff.doubts:
         return f"⚠️ {diff.doubts} exports in doubt (timeout, oom, crash or flaky)"
+    if diff.baseline.doubtful or diff.head.doubtful:
+        return "⚠️ in doubt: the canary of a run differs from its results"
     if not diff.complete:
         return "⚠️ incomplete: no loss among the results that are there"
     excused = diff.excused(Change.REGRESSED)

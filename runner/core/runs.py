@@ -1,6 +1,6 @@
 """What is known of a run as a whole, and of a cell within it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -59,6 +59,22 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """How forked cells compared with the same cells in cold processes."""
+
+    #: ids of the cells that came to the same, byte for byte
+    same: Sequence[str] = ()
+    #: cell id -> what is different: an error of ours
+    differ: Mapping[str, str] = field(default_factory=dict)
+    #: cell id -> why it says nothing
+    not_compared: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> int:
+        return len(self.same) + len(self.differ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One pass of (a selection of) the matrix at a revision and a stack."""
 
@@ -77,6 +93,7 @@ class Run:
     verdicts: Mapping[Verdict, int] = field(default_factory=dict)
     duration_s: float | None = None
     audit: Audit | None = None
+    canary: Canary | None = None
 
     @property
     def received(self) -> int:
@@ -87,6 +104,11 @@ class Run:
     def complete(self) -> bool:
         """Every expected cell has a result. An empty run is not complete."""
         return self.received >= self.expected > 0
+
+    @property
+    def doubtful(self) -> bool:
+        """The canary found that what a zygote inherits decides results: none can be trusted."""
+        return self.canary is not None and bool(self.canary.differ)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ def command(shard: Shard) -> list[str]:
         "dynamic-shapes": shard.shapes,
     }
     given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
+    given += ["--matrix-cold"] if shard.cold else []
     xdist = ["-n", str(shard.workers), "--dist", "worksteal"]
     xdist += ["--max-worker-restart", str(len(shard.cells))]
     ours = ["-p", "runner.execute.inside", "-p", "no:cacheprovider"]

@@ -29,6 +29,8 @@ class Shard:
     attempt: int = 1
     #: the dynamic shapes that a user gives, as TOML
     dynamic_shapes: str = ""
+    #: each cell in a process of its own, where nothing is warm
+    cold: bool = False
 
     @property
     def results(self) -> Path:

@@ -1,7 +1,7 @@
 """A run as planned, and the files that it leaves: all that `--resume` needs.
 
 A run lives in a folder of its own, `runs/<uid>/`: `run.json` (what was planned), `shards/` (cells,
-result lines and log of each pytest invocation).
+result lines and log of each pytest invocation), `canary/` (the same of what was run to compare).
 """
 
 import dataclasses
@@ -76,8 +76,13 @@ class Plan:
 
 
 def result_files(plan: Plan) -> list[Path]:
-    """The run's result files, without the half line that a killed writer may leave."""
-    files = sorted((plan.folder / "shards").glob("*.jsonl"))
+    """The run's result files."""
+    return _whole_files(plan.folder / "shards")
+
+
+def _whole_files(folder: Path) -> list[Path]:
+    """The result files there, without the half line that a killed writer may leave."""
+    files = sorted(folder.glob("*.jsonl"))
     for file in files:
         text = file.read_bytes()
         whole = text.rfind(b"\n") + 1
@@ -88,5 +93,10 @@ def result_files(plan: Plan) -> list[Path]:
 
 def recorded(plan: Plan) -> list[Result]:
     """All results that the run's files hold."""
-    lines = (line for file in result_files(plan) for line in file.read_text().splitlines())
+    return results_in(plan.folder / "shards")
+
+
+def results_in(folder: Path) -> list[Result]:
+    """All results that the files of a folder hold."""
+    lines = (line for file in _whole_files(folder) for line in file.read_text().splitlines())
     return [Result.from_line(line) for line in lines]

@@ -23,6 +23,7 @@ from runner.core.runs import Run
 from runner.execute.local import run_shard
 from runner.execute.shard import Executor, Shard
 from runner.revisions import Revision
+from runner.steps import canary
 from runner.steps.plans import Plan, recorded, result_files
 from runner.steps.reusing import Reuse
 from runner.steps.selecting import Selected
@@ -122,8 +123,12 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     on_result: OnResult,
     reuse: Reuse | None = None,
     executor: Executor = run_shard,
+    canary_cells: int | None = None,
 ) -> Run:
-    """Run what the plan's share still lacks, retry suspects once and alone, close the run."""
+    """Run what the plan's share still lacks, retry suspects once and alone, close the run.
+
+    `canary_cells` of them run once more in cold processes; None for as many as usual.
+    """
     began = time.monotonic()
     _take(engine, _skips(plan, {result.cell for result in recorded(plan)}), on_result)
     if reuse:
@@ -133,6 +138,8 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     _take(engine, executor(_shard(plan, order, limits, attempt=1)), on_result)
     alone = dataclasses.replace(limits, workers=1)
     _take(engine, executor(_shard(plan, suspects(plan), alone, attempt=2)), on_result)
+    everything = _shard(plan, plan.share, limits, attempt=1)
+    canary.check(engine, plan, everything, size=canary_cells, executor=executor)
     if reuse:
         reuse.close()
     duration = time.monotonic() - began

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, Select, func, select
 from harness.cells import Cell
 from harness.errors import SelectionError, nearest
 from harness.results import Result, Stage
-from runner.core.runs import Audit, CellVerdict, FailureGroup, Run, Verdict
+from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Run, Verdict
 from runner.store.attempts import attempts_at
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group
@@ -114,6 +114,7 @@ def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
         verdicts={verdict: counts[verdict] for verdict in Verdict if verdict in counts},
         duration_s=row.duration_s,
         audit=row.audit and Audit(**row.audit | {"missed": tuple(row.audit["missed"])}),
+        canary=row.canary and Canary(**row.canary),
     )
 
 

@@ -7,7 +7,7 @@ deadlock.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, delete, select, union, update
 from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, jsonable
-from runner.core.runs import Run
+from runner.core.canary import merged
+from runner.core.runs import Canary, Run
 from runner.store import reads
 from runner.store.attempts import StoredFailure, failures_after
 from runner.store.batches import Batch, batches, spooled
@@ -115,6 +116,15 @@ def close_run(engine: Engine, uid: str, *, closed_at: datetime, duration_s: floa
         connection.execute(update(run).where(run.c.id == found.id).values(**values))
         summarise(connection, found.id)
     return reads.run(engine, uid)
+
+
+def note_canary(engine: Engine, uid: str, found: Canary) -> None:
+    """Keep with the run how its canary went, beside what other shares of it found."""
+    asked = select(run.c.canary).where(run.c.uid == uid).with_for_update()
+    with engine.begin() as connection:
+        before = Canary(**connection.scalar(asked) or {})
+        values = {"canary": asdict(merged(before, found))}
+        connection.execute(update(run).where(run.c.uid == uid).values(**values))
 
 
 def resign(engine: Engine, label: Label) -> int:

@@ -13,7 +13,7 @@ from harness.cells import Cell
 from harness.errors import RecordError, SelectionError
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
-from runner.core.runs import Run, Verdict
+from runner.core.runs import Canary, Run, Verdict
 from runner.store import reads, tables, writes
 from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
@@ -260,3 +260,14 @@ def test_two_attempts_that_arrive_at_once_are_folded_together(engine: Engine) ->
     with ThreadPoolExecutor() as pool:
         list(pool.map(write, attempts))
     assert reads.run(engine, "r1").verdicts == {Verdict.FLAKY: 6}
+
+
+def test_the_canaries_of_a_runs_shares_are_kept_together(engine: Engine) -> None:
+    _open(engine)
+    assert reads.run(engine, "r1").canary is None
+    first = Canary(same=["a"], differ={"b": "another program"})
+    for found in (first, Canary(same=["c"]), first):
+        writes.note_canary(engine, "r1", found)
+    kept = reads.run(engine, "r1")
+    assert kept.canary == Canary(same=["a", "c"], differ={"b": "another program"})
+    assert kept.doubtful

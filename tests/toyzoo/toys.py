@@ -180,11 +180,21 @@ class FailsWhereForked(Toy):
             raise RuntimeError("what the zygote imported is in the way")
 
 
-class HangsWhereCold(Toy):
-    """Passes, but never ends in a process of its own."""
+class DiesWhereCold(Toy):
+    """Passes, but dies in a process of its own."""
 
     def lower(self) -> None:
         if not was_forked():
+            os.abort()
+
+
+class DawdlesWhereCold(Toy):
+    """Passes, but takes half an hour in the first process of its own (it marks it in HF_HOME)."""
+
+    def lower(self) -> None:
+        mark = Path(os.environ.get("HF_HOME", "."), "dawdled")  # noqa: TID251  (a model's cache)
+        if not was_forked() and not mark.exists():
+            mark.touch()
             time.sleep(1800)
 
 

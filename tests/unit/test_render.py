@@ -1,5 +1,6 @@
 """What a diff and a run look like as text and Markdown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from harness.cells import Cell
 from runner.core.diff import Diff, diff
 from runner.core.render import as_markdown, as_text, escape, summary_line
-from runner.core.runs import CellVerdict, Run, Verdict
+from runner.core.runs import Canary, CellVerdict, Run, Verdict
 
 
 def _run(number: int, received: int) -> Run:
@@ -68,6 +69,14 @@ def test_an_incomplete_diff_is_never_good_news() -> None:
     told = as_text(_regressed(0, "", received=19))
     assert "⚠️ incomplete" in told
     assert "19 of 20" in told
+
+
+def test_a_diff_of_a_run_whose_canary_differs_is_never_good_news() -> None:
+    found = _regressed(0, "")
+    doubted = replace(found.head, canary=Canary(differ={"m/M/forward-static/onnx": "other bytes"}))
+    assert "✅" in as_text(found)
+    assert "✅" not in as_text(replace(found, head=doubted))
+    assert "⚠️ in doubt" in as_markdown(replace(found, baseline=doubted))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""The canary of a run: a sample of its cells once more, each in a cold process, and compared.
+
+Its files lie beside the run's shards, in `canary/`, and its results name no run: they are nobody's
+attempts, neither here nor where somebody ingests them. What an interrupt leaves is done on resume.
+"""
+
+from dataclasses import replace
+
+from runner.core.canary import comparable, compare, sample, usual_size
+from runner.execute.shard import Executor, Shard
+from runner.steps.plans import Plan, recorded, results_in
+from runner.store import writes
+from runner.store.engine import Engine
+
+# What a cold process takes besides: imports, the listing of all classes, first exports.
+_COLD_S = 300
+_COLD_MIB = 1536
+
+
+def check(
+    engine: Engine, plan: Plan, shard: Shard, *, size: int | None, executor: Executor
+) -> None:
+    """Compare `size` cells (None: as many as usual) with cold processes, and keep it with the run.
+
+    `shard` says how the run's cells are run.
+    """
+    forked = comparable(recorded(plan))
+    chosen = sample(plan.uid, forked, usual_size(len(forked)) if size is None else size)
+    if not chosen:
+        return
+    folder = plan.folder / "canary"
+    cold = {result.cell: result for result in results_in(folder)}
+    waiting = [cell for cell in chosen if cell not in cold]
+    again = replace(
+        shard,
+        cells=waiting,
+        folder=folder,
+        name=f"{len(list(folder.glob('*.cells'))):03d}",
+        run="",
+        workers=max(1, min(shard.workers, len(waiting))),
+        time_limit_s=shard.time_limit_s + _COLD_S,
+        memory_limit_mib=shard.memory_limit_mib + _COLD_MIB,
+        cold=True,
+    )
+    cold |= {result.cell: result for result in executor(again)}
+    found = compare({cell: forked[cell] for cell in chosen}, cold)
+    writes.note_canary(engine, plan.uid, found)
