@@ -31,6 +31,7 @@ bless: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_ingest
+	$(BIN)/python -m tests.bench_reuse
 
 # CHECKOUT=path/to/transformers@commit
 faithful: $(VENV)/.test

@@ -24,7 +24,7 @@ class Remembered:
 
     cell: Cell
     fingerprint: str
-    #: of all sources and versions when it was last seen; equal states need no fingerprint
+    #: of all texts and versions when it was last seen; equal states need no fingerprint
     state: str
     #: what its model was made of, `module:Class`
     made_of: tuple[str, ...]

@@ -21,6 +21,15 @@ _VERSION = hashlib.sha256(Path(definitions.__file__).read_bytes()).hexdigest()[:
 _TABLE = "CREATE TABLE IF NOT EXISTS module (key TEXT PRIMARY KEY, body BLOB NOT NULL)"
 
 
+def digest_of(packages: Mapping[str, Path]) -> str:
+    """Of all texts below the packages' folders: a tenth of the work of taking them apart."""
+    digest = hashlib.sha256()
+    for package, folder in sorted(packages.items()):
+        for name, path in _files(package, folder):
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:32]
+
+
 def read_modules(packages: Mapping[str, Path], *, cache: Path) -> dict[str, Module]:
     """The modules below each package's folder by dotted name; what is no Python is left out."""
     cache.mkdir(parents=True, exist_ok=True)

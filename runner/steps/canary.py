@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from runner.core.canary import comparable, compare, sample, usual_size
 from runner.execute.shard import Executor, Shard
-from runner.steps.plans import Plan, recorded, results_in
+from runner.steps.plans import Plan, executed, results_in
 from runner.store import writes
 from runner.store.engine import Engine
 
@@ -24,7 +24,7 @@ def check(
 
     `shard` says how the run's cells are run.
     """
-    forked = comparable(recorded(plan))
+    forked = comparable(executed(plan))
     chosen = sample(plan.uid, forked, usual_size(len(forked)) if size is None else size)
     if not chosen:
         return

@@ -6,7 +6,7 @@ result lines and log of each pytest invocation), `canary/` (the same of what was
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,12 +91,22 @@ def _whole_files(folder: Path) -> list[Path]:
     return files
 
 
-def recorded(plan: Plan) -> list[Result]:
-    """All results that the run's files hold."""
+def recorded(plan: Plan) -> set[Cell]:
+    """The cells that the run's files hold results of."""
+    return {Cell.parse(json.loads(line)["cell"]) for line in _lines(result_files(plan))}
+
+
+def executed(plan: Plan) -> list[Result]:
+    """The results of what this run executed: what is carried or skipped stands in other files."""
     return results_in(plan.folder / "shards")
 
 
 def results_in(folder: Path) -> list[Result]:
-    """All results that the files of a folder hold."""
-    lines = (line for file in _whole_files(folder) for line in file.read_text().splitlines())
-    return [Result.from_line(line) for line in lines]
+    """All results that the files of a folder's shards hold."""
+    shards = [file for file in _whole_files(folder) if file.stem.isdecimal()]
+    return [Result.from_line(line) for line in _lines(shards)]
+
+
+def _lines(files: Iterable[Path]) -> Iterator[str]:
+    for file in files:
+        yield from file.read_text().splitlines()

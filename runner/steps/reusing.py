@@ -11,6 +11,7 @@ import importlib.util
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from runner.core.reuse import Remembered, audit, is_audited, lasting
 from runner.core.sources.boundaries import barred
 from runner.core.sources.fingerprint import Fingerprints
 from runner.core.sources.reach import Sources
-from runner.revisions.modules import read_modules
-from runner.steps.plans import Plan, recorded
+from runner.revisions.modules import digest_of, read_modules
+from runner.steps.plans import Plan, executed
 from runner.store import fingerprints as store
 from runner.store.attempts import attempts_in
+from runner.store.bulk import chunks
 from runner.store.engine import Engine
 
 
@@ -41,75 +43,70 @@ class Reuse:
         self._cache = cache
         self._percent = percent
         self._expected_file = plan.folder / "audit.json"
+        self._carried_file = plan.folder / "shards" / "carried.jsonl"
 
     def carry(self, cells: Sequence[Cell]) -> Iterator[Result]:
         """The results of cells that need not run, written to the run's folder as they are given."""
         if self._plan.own or self._expected_file.exists():
             return
-        found = list(self._carried(self._known(cells)))
-        sample = {
-            result.cell: result
-            for result in found
-            if is_audited(self._plan.uid, result.cell, self._percent)
-        }
-        file = self._plan.folder / "shards" / "carried.jsonl"
-        with file.open("a", encoding="utf-8") as out:
-            for result in found:
-                if result.cell not in sample:
-                    out.write(result.to_line() + "\n")
+        sample: list[str] = []
+        with self._carried_file.open("a", encoding="utf-8") as out:
+            for result in self._carried(self._known(cells)):
+                line = result.to_line()
+                if is_audited(self._plan.uid, result.cell, self._percent):
+                    sample.append(line)
+                else:
+                    out.write(f"{line}\n")
                     yield result
-        lines = [result.to_line() for result in sample.values()]
-        self._expected_file.write_text(json.dumps(lines), encoding="utf-8")
+        self._expected_file.write_text(json.dumps(sample), encoding="utf-8")
 
     def close(self) -> None:
         """Remember what this run executed, and compare the audited cells."""
         if self._plan.own:
             return
         by_cell: dict[Cell, list[Result]] = defaultdict(list)
-        for result in recorded(self._plan):
+        for result in executed(self._plan):
             by_cell[result.cell].append(result)
-        executed = {
-            cell: attempts for cell, attempts in by_cell.items() if not attempts[0].carried_from
-        }
-        store.remember(self._engine, self._lasting(executed))
+        store.remember(self._engine, self._lasting(by_cell))
         if self._expected_file.exists():
             expected = json.loads(self._expected_file.read_text(encoding="utf-8"))
-            found = audit(
-                [Result.from_line(line) for line in expected],
-                executed,
-                carried=len(by_cell) - len(executed),
-            )
+            with self._carried_file.open("rb") as lines:
+                carried = sum(1 for _ in lines)
+            found = audit([Result.from_line(line) for line in expected], by_cell, carried=carried)
             store.note_audit(self._engine, self._plan.uid, found)
 
-    def _known(self, cells: Sequence[Cell]) -> Iterator[Remembered]:
+    def _known(self, cells: Sequence[Cell]) -> list[Remembered]:
         """What each cell came to when all that decides it was as it is now."""
-        state = ""
-        for each in store.remembered(self._engine, cells):
-            state = state or self._fingerprints.state
-            if each.state == state or (
-                each.fingerprint == self._fingerprints.of(each.cell, each.made_of)
-            ):
-                yield each
+        found: dict[Cell, Remembered] = {}
+        again: list[Remembered] = []
+        for each in store.remembered(self._engine, cells):  # they come oldest first
+            if each.state == self._state:
+                found[each.cell] = each
+            elif each.fingerprint == self._fingerprints.of(each.cell, each.made_of):
+                found[each.cell] = each
+                again.append(replace(each, state=self._state))
+        store.remember(self._engine, again)
+        return list(found.values())
 
     def _carried(self, known: Iterable[Remembered]) -> Iterator[Result]:
-        newest = {each.cell: each for each in known}  # they come oldest first
         by_run: dict[str, list[Cell]] = defaultdict(list)
-        for cell, each in newest.items():
-            by_run[each.run].append(cell)
+        for each in known:
+            by_run[each.run].append(each.cell)
         for run, cells in by_run.items():
-            last = {result.cell: result for result in attempts_in(self._engine, run, cells)}
-            for result in last.values():
-                carried = result.replace(
-                    run=self._plan.uid,
-                    revision=self._plan.revision,
-                    stack=self._plan.stack,
-                    attempt=1,
-                    carried_from=run,
-                )
-                yield label(carried)  # the rules may be others by now
+            for part in chunks(cells):
+                last = {result.cell: result for result in attempts_in(self._engine, run, part)}
+                for result in last.values():
+                    carried = result.replace(
+                        run=self._plan.uid,
+                        revision=self._plan.revision,
+                        stack=self._plan.stack,
+                        attempt=1,
+                        carried_from=run,
+                    )
+                    yield label(carried)  # the rules may be others by now
 
-    def _lasting(self, executed: Mapping[Cell, Sequence[Result]]) -> Iterator[Remembered]:
-        for cell, attempts in executed.items():
+    def _lasting(self, by_cell: Mapping[Cell, Sequence[Result]]) -> Iterator[Remembered]:
+        for cell, attempts in by_cell.items():
             made_of = tuple(attempts[-1].recipe.get("made_of", ()))
             if made_of and lasting(attempts):
                 fingerprint = self._fingerprints.of(cell, made_of)
@@ -117,25 +114,39 @@ class Reuse:
                     yield Remembered(
                         cell=cell,
                         fingerprint=fingerprint,
-                        state=self._fingerprints.state,
+                        state=self._state,
                         made_of=made_of,
                         run=self._plan.uid,
                     )
 
     @cached_property
+    def _common(self) -> list[str]:
+        return [*_versions(self._plan.stack), self._plan.dynamic_shapes]
+
+    @cached_property
+    def _state(self) -> str:
+        """Of all texts and versions: where it is equal, no fingerprint need be computed."""
+        packages = _packages(self._plan.zoo, self._plan.revision_path)
+        parts = [*self._common, _harness(packages["harness"]), digest_of(packages)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    @cached_property
     def _fingerprints(self) -> Fingerprints:
-        return fingerprints(
-            self._plan.zoo,
-            self._plan.revision_path,
-            common=[*_versions(self._plan.stack), self._plan.dynamic_shapes],
-            cache=self._cache,
-        )
+        plan = self._plan
+        return fingerprints(plan.zoo, plan.revision_path, common=self._common, cache=self._cache)
 
 
 def fingerprints(
     zoo: str, revision_path: Path | None, *, common: Iterable[str], cache: Path
 ) -> Fingerprints:
     """The fingerprints of a revision's cells; `common` names what they all depend on besides."""
+    packages = _packages(zoo, revision_path)
+    sources = Sources(read_modules(packages, cache=cache), barred=barred)
+    return Fingerprints(sources, zoo=zoo, common=[*common, _harness(packages["harness"])])
+
+
+def _packages(zoo: str, revision_path: Path | None) -> dict[str, Path]:
+    """The packages whose sources decide an outcome, and their folders."""
     packages = {"harness": Path(harness.__path__[0])}
     if zoo in PROVIDERS.values():
         packages["transformers"] = (
@@ -145,8 +156,7 @@ def fingerprints(
         packages |= _found(zoo.partition(".")[0])
     if zoo == TESTERS and revision_path:
         packages["tests"] = revision_path.parent / "tests"
-    sources = Sources(read_modules(packages, cache=cache), barred=barred)
-    return Fingerprints(sources, zoo=zoo, common=[*common, _harness(packages["harness"])])
+    return packages
 
 
 def _versions(stack: Mapping[str, str]) -> list[str]:

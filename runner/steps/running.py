@@ -24,7 +24,7 @@ from runner.execute.local import run_shard
 from runner.execute.shard import Executor, Shard
 from runner.revisions import Revision
 from runner.steps import canary
-from runner.steps.plans import Plan, recorded, result_files
+from runner.steps.plans import Plan, executed, recorded, result_files
 from runner.steps.reusing import Reuse
 from runner.steps.selecting import Selected
 from runner.store import reads, writes
@@ -130,10 +130,11 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     `canary_cells` of them run once more in cold processes; None for as many as usual.
     """
     began = time.monotonic()
-    _take(engine, _skips(plan, {result.cell for result in recorded(plan)}), on_result)
+    done = recorded(plan)
+    done |= _take(engine, _skips(plan, done), on_result)
     if reuse:
-        _take(engine, reuse.carry(_waiting(plan)), on_result)
-    waiting = _waiting(plan)
+        done |= _take(engine, reuse.carry(_waiting(plan, done)), on_result)
+    waiting = _waiting(plan, done)
     order = shards(waiting, costs=reads.durations(engine), count=1)[0] if waiting else []
     _take(engine, executor(_shard(plan, order, limits, attempt=1)), on_result)
     alone = dataclasses.replace(limits, workers=1)
@@ -146,9 +147,8 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
 
 
-def _waiting(plan: Plan) -> list[Cell]:
+def _waiting(plan: Plan, done: set[Cell]) -> list[Cell]:
     """The cells of the share that have no result yet and can run here."""
-    done = {result.cell for result in recorded(plan)}
     return [cell for cell in plan.share if cell not in done and cell not in plan.skips]
 
 
@@ -175,7 +175,7 @@ def _skips(plan: Plan, done: set[Cell]) -> Iterator[Result]:
 def suspects(plan: Plan) -> list[Cell]:
     """Cells whose only attempt came to an end that is not trusted at once."""
     by_cell: dict[Cell, list[Result]] = {}
-    for result in recorded(plan):
+    for result in executed(plan):
         by_cell.setdefault(result.cell, []).append(result)
     return [
         cell
@@ -202,16 +202,22 @@ def _shard(plan: Plan, cells: Sequence[Cell], limits: Limits, *, attempt: int) -
     )
 
 
-def _take(engine: Engine, results: Iterable[Result], on_result: OnResult) -> None:
-    """Tell of each result at once, and ingest them in batches; also those before an interrupt."""
+def _take(engine: Engine, results: Iterable[Result], on_result: OnResult) -> set[Cell]:
+    """Tell of each result at once, and ingest them in batches; also those before an interrupt.
+
+    The cells that they are of.
+    """
+    taken: set[Cell] = set()
     batch: list[Result] = []
     flushed = time.monotonic()
     try:
         for result in results:
             on_result(result)
+            taken.add(result.cell)
             batch.append(result)
             if len(batch) >= _BATCH or time.monotonic() - flushed > _BATCH_S:
                 writes.ingest_results(engine, batch)
                 batch, flushed = [], time.monotonic()
     finally:
         writes.ingest_results(engine, batch)
+    return taken

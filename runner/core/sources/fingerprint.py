@@ -11,7 +11,8 @@ doesn't have, has no fingerprint there.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 
 from harness.cells import Cell
 from runner.core.sources.definitions import BODY
@@ -19,6 +20,13 @@ from runner.core.sources.reach import Place, Reached, Sources
 
 #: what of the harness executes a cell; the exporters' own module of a backend is added
 _OURS = ("harness.attempt", "harness.isolation.child")
+#: every model and every configuration is one of these
+_BASES = (
+    "transformers.modeling_utils:PreTrainedModel",
+    "transformers.configuration_utils:PreTrainedConfig",
+)
+#: results of a search that are at hand: the variants of a class ask for the same
+_KEPT = 16
 _EXPORTER = "transformers.exporters.exporter_{}"
 
 
@@ -31,46 +39,46 @@ class Fingerprints:
         self._zoo = zoo
         self._common = tuple(common)
         self._start = cache(self._started)
-        self._reach = cache(self._reached)
-
-    @property
-    def state(self) -> str:
-        """Equal states: all fingerprints are equal, and none need be computed."""
-        return _digest([*self._common, self.sources.digest])
+        self._reach = lru_cache(_KEPT)(self._reached)
+        self._digest = cache(self._digested)
 
     def of(self, cell: Cell, made_of: Sequence[str]) -> str | None:
         """The fingerprint of a cell whose model is made of these (`module:Class`), if it exists."""
         roots = tuple(_place(each) for each in made_of)
         if not roots or not all(root in self.sources for root in roots):
             return None
-        return _digest(
-            [cell.id, *self._common, self._reach(cell.backend, cell.model_type, roots)[1]]
-        )
+        reached = self._digest(cell.backend, cell.model_type, roots)
+        return _digest([cell.id, *self._common, reached])
 
     def reached(self, cell: Cell, made_of: Sequence[str]) -> Reached:
         """What the cell can execute, and how that is reached."""
-        roots = tuple(_place(each) for each in made_of)
-        return self._reach(cell.backend, cell.model_type, roots)[0]
+        return self._reach(cell.backend, cell.model_type, tuple(map(_place, made_of)))
 
-    def _reached(
-        self, backend: str, model_type: str, roots: tuple[Place, ...]
-    ) -> tuple[Reached, str]:
+    def _reached(self, backend: str, model_type: str, roots: tuple[Place, ...]) -> Reached:
         words = {model_type, *(root.name for root in roots)}
         words |= {_package(root.module) for root in roots}
         entries = self.sources.entries(sorted(words))
-        reached = self.sources.reach([*roots, *entries], self._start(backend))
-        lines = sorted(
+        return self.sources.reach([*roots, *entries], self._start(backend)[0])
+
+    def _digested(self, backend: str, model_type: str, roots: tuple[Place, ...]) -> str:
+        """Of what is reached; what all cells of a backend reach, by one digest."""
+        start, common = self._start(backend)
+        reached = self._reach(backend, model_type, roots)
+        return _digest([common, *self._lines(islice(reached.origins, len(start.origins), None))])
+
+    def _lines(self, places: Iterable[Place]) -> list[str]:
+        return sorted(
             f"{place.id} {found.digest}"
-            for place in reached.origins
+            for place in places
             if not place.module.startswith("harness.") and (found := self.sources.find(place))
         )
-        return reached, _digest(lines)
 
-    def _started(self, backend: str) -> Reached:
+    def _started(self, backend: str) -> tuple[Reached, str]:
+        """What all cells of a backend reach, and its digest."""
         modules = [*_OURS, f"harness.backends.{backend}", self._zoo, _EXPORTER.format(backend)]
-        return self.sources.reach(
-            place for module in modules for place in self.sources.everything(module)
-        )
+        places = (place for module in modules for place in self.sources.everything(module))
+        start = self.sources.reach([*places, *map(_place, _BASES)])
+        return start, _digest(self._lines(start.origins))
 
 
 def _place(text: str) -> Place:

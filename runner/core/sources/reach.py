@@ -12,14 +12,13 @@ running. Modules that are **barred** are not followed; each has its reason (`bar
 """
 
 import fnmatch
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import NamedTuple, Self
 
-from runner.core.sources.definitions import BODY, Definition, Import, Module
+from runner.core.sources.definitions import BODY, Class, Definition, Import, Module
 
 #: methods that torch calls by their name
 _TORCH_CALLS = {
@@ -38,6 +37,11 @@ _KNOWN_BASES = {
 def _called_unseen(method: str) -> bool:
     """Whether a library calls the method by its name: Python, torch, or the Hub's dataclasses."""
     return method in _TORCH_CALLS or method.startswith(("__", "validate_"))
+
+
+@cache
+def _fits(attribute: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(attribute, pattern)
 
 
 class Place(NamedTuple):
@@ -66,9 +70,7 @@ class Reached:
     patterns: set[str] = field(default_factory=set)
 
     def reads(self, attribute: str) -> bool:
-        return attribute in self.read or any(
-            fnmatch.fnmatchcase(attribute, pattern) for pattern in self.patterns
-        )
+        return attribute in self.read or any(_fits(attribute, each) for each in self.patterns)
 
     def copy(self) -> Self:
         uncalled = defaultdict(list, {name: list(each) for name, each in self.uncalled.items()})
@@ -93,16 +95,8 @@ class Sources:
         self._modules = modules
         self._barred = cache(barred)
         self._resolve = cache(self._resolved)
-        self._names = cache(self._named)
-
-    @cached_property
-    def digest(self) -> str:
-        """Of all definitions; comments and layout don't count."""
-        digest = hashlib.sha256()
-        for name, module in sorted(self._modules.items()):
-            for each, definition in sorted(module.definitions.items()):
-                digest.update(f"{name}:{each} {definition.digest}\n".encode())
-        return digest.hexdigest()[:32]
+        self._always = cache(self._followed)
+        self._methods = cache(self._methods_of)
 
     def changed(self, other: "Sources") -> set[Place]:
         """The places whose definition is another there, or is in one of both alone."""
@@ -148,20 +142,21 @@ class Sources:
     def reach(self, roots: Iterable[Place], start: Reached | None = None) -> Reached:
         """What follows from the roots, beside what `start` reached already; it isn't changed."""
         reached = start.copy() if start else Reached()
+        origins = reached.origins
         waiting: list[tuple[Place, Place | None]] = [(root, None) for root in roots]
         while waiting:
             place, origin = waiting.pop()
-            if place in reached.origins or self._barred(place.module):
+            if place in origins or self._barred(place.module):
                 continue
             if (definition := self.find(place)) is None:
                 continue
-            reached.origins[place] = origin
-            waiting += [(each, place) for each in self._next(place, definition, reached)]
+            origins[place] = origin
+            waiting += [(each, place) for each in self._always(place) if each not in origins]
+            waiting += [(each, place) for each in self._called(place, definition, reached)]
         return reached
 
-    def _next(self, place: Place, definition: Definition, reached: Reached) -> Iterator[Place]:
-        yield from self._entered[place.module]
-        yield from self._names(place)
+    def _called(self, place: Place, definition: Definition, reached: Reached) -> Iterator[Place]:
+        """The methods that are called now, by what was reached before or by this."""
         for attribute in definition.attributes - reached.read:
             reached.read.add(attribute)
             yield from reached.uncalled.pop(attribute, ())
@@ -169,11 +164,43 @@ class Sources:
             reached.patterns.add(pattern)
             for name in fnmatch.filter(reached.uncalled, pattern):
                 yield from reached.uncalled.pop(name)
-        yield from self._methods(place, reached)
+        for method, name in self._methods(place):
+            if reached.reads(name):
+                yield method
+            else:
+                reached.uncalled[name].append(method)
 
-    def _named(self, place: Place) -> tuple[Place, ...]:
-        """The places that a definition names, which depends on nothing else."""
-        return tuple(dict.fromkeys(self._naming(place.module, self.definition(place))))
+    def _followed(self, place: Place) -> tuple[Place, ...]:
+        """What follows from a definition, whatever else is reached."""
+        follows = [*self._entered[place.module]]
+        follows += self._naming(place.module, self.definition(place))
+        if found := self._modules[place.module].classes.get(place.name):
+            for base in found.bases:
+                follows += self._dotted(place.module, base)
+            follows += [
+                Place(place.module, f"{place.name}.{name}")
+                for name in found.methods
+                if _called_unseen(name) or self._is_foreign(place.module, found)
+            ]
+        return tuple(dict.fromkeys(follows))
+
+    def _methods_of(self, place: Place) -> tuple[tuple[Place, str], ...]:
+        """The methods of a class that are reached once something calls them, with their names."""
+        found = self._modules[place.module].classes.get(place.name)
+        if found is None or self._is_foreign(place.module, found):
+            return ()
+        return tuple(
+            (Place(place.module, f"{place.name}.{name}"), name)
+            for name in sorted(found.methods)
+            if not _called_unseen(name)
+        )
+
+    def _is_foreign(self, module: str, found: Class) -> bool:
+        """Whether bases from elsewhere may call any method of the class."""
+        return any(
+            base not in _KNOWN_BASES and not tuple(self._dotted(module, base))
+            for base in found.bases
+        )
 
     def _naming(self, module: str, definition: Definition) -> Iterator[Place]:
         inner = dict(definition.imports)
@@ -185,22 +212,6 @@ class Sources:
             alias = inner.get(name) or self._modules[module].imports.get(name)
             if alias and (source := self._as_module(alias)):
                 yield from self.resolve(source, attribute)
-
-    def _methods(self, place: Place, reached: Reached) -> Iterator[Place]:
-        found = self._modules[place.module].classes.get(place.name)
-        if found is None:
-            return
-        foreign = False
-        for base in found.bases:
-            ours = tuple(self._dotted(place.module, base))
-            foreign |= not ours and base not in _KNOWN_BASES
-            yield from ours
-        for name in found.methods:
-            method = Place(place.module, f"{place.name}.{name}")
-            if foreign or _called_unseen(name) or reached.reads(name):
-                yield method
-            else:
-                reached.uncalled[name].append(method)
 
     def _dotted(self, module: str, dotted: str) -> Iterable[Place]:
         head, _, rest = dotted.partition(".")
