@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.known import Entry, KnownCell, Standing
-from runner.core.render import ENTRIES
+from runner.core.render import ENTRIES, QUIET
 from runner.core.runs import Verdict
 from runner.steps.knowing import debts, known_in, newest_complete
 from runner.store import reads
@@ -51,6 +51,8 @@ class KnownSection:
 
     standing: Standing
     title: str
+    #: whether it asks for nothing to be done
+    quiet: bool
     entries: tuple[KnownRow, ...]
 
 
@@ -86,7 +88,12 @@ def known_page(engine: Engine, ref: str) -> KnownPage:
         return KnownPage(run=None, skips_from=None, counts={}, sections=(), debt=())
     told = known_in(engine, run)
     sections = (
-        KnownSection(standing=standing, title=title, entries=tuple(map(_entry, found)))
+        KnownSection(
+            standing=standing,
+            title=title,
+            quiet=standing in QUIET,
+            entries=tuple(map(_entry, found)),
+        )
         for standing, title in ENTRIES.items()
         if (found := told.known.standing(standing))
     )

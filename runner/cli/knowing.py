@@ -10,15 +10,13 @@ from runner.cli.console import as_json, listed
 from runner.cli.options import Database, Json
 from runner.core.known import Entry, Standing
 from runner.core.plain import plain
-from runner.core.render import ENTRIES, STANDINGS
+from runner.core.render import ENTRIES, QUIET, STANDINGS
 from runner.settings import settings
 from runner.steps.knowing import DEBT_RUNS, Debt, Told, debts, known_in, newest_complete, skips_of
 from runner.store import reads
 from runner.store.engine import open_store, require_current
 
 _CELLS = 12
-#: what asks for nothing to be done is only counted
-_COUNTED = (Standing.AS_EXPECTED, Standing.UNKNOWN, Standing.NOT_RUN)
 
 
 def register(app: typer.Typer) -> None:
@@ -90,7 +88,7 @@ def _told(told: Told, owed: list[Debt]) -> None:
         found = told.known.standing(standing)
         if found:
             _say(f"\n{len(found)} entries {title}")
-        for entry in found if standing not in _COUNTED else ():
+        for entry in found if standing not in QUIET else ():
             _listing(entry)
     if owed:
         _say("\ndebt of the newest complete runs, by today's entries and each commit's own lists")

@@ -8,7 +8,7 @@ its classes is there under another variant or backend.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from harness.cells import Cell, Variant, folded
 from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing, stand
@@ -74,8 +74,13 @@ def _unseen(
             for backend in sorted(backends)
             if cell.found.cell.variant.generates == variant.generates
         ]
-        lacking = (cell for cell in meant if cell not in ran and selected(row).matches_cell(cell))
-        return tuple(dict.fromkeys(f"{cell.variant}/{cell.backend}" for cell in lacking))
+        lacking: dict[Variant, list[str]] = {}
+        for cell in meant:
+            if cell not in ran and selected(row).matches_cell(cell):
+                lacking.setdefault(cell.variant, []).append(cell.backend)
+        return tuple(
+            f"{variant} ({', '.join(dict.fromkeys(names))})" for variant, names in lacking.items()
+        )
 
     return of
 
@@ -101,11 +106,12 @@ def _candidates(rows: Sequence[KnownFailure]) -> Callable[[Cell], list[int]]:
         for name in _names(selected(row)):
             by_name.setdefault(name, []).append(number)
 
-    def of(cell: Cell) -> list[int]:
-        names = (folded(cell.model_class), folded(cell.model_type), _ANY)
+    @cache
+    def of_class(model_type: str, model_class: str) -> list[int]:
+        names = (folded(model_class), folded(model_type), _ANY)
         return sorted({number for name in names for number in by_name.get(name, ())})
 
-    return of
+    return lambda cell: of_class(cell.model_type, cell.model_class)
 
 
 def _names(selection: Selection) -> set[str]:

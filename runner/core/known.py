@@ -89,7 +89,7 @@ class Entry:
     row: KnownFailure
     standing: Standing
     cells: tuple[KnownCell, ...] = ()
-    #: `variant/backend` that it means of the same classes, and that the run did not mean to run
+    #: what it means of the same classes and the run did not mean to run: `forward-dynamic (onnx)`
     unseen: tuple[str, ...] = ()
 
     @property

@@ -62,7 +62,7 @@ STANDINGS = {
     Standing.AS_EXPECTED: "known failures, as expected",
     Standing.UNKNOWN: "known failures that nothing is said of",
 }
-#: of entries, in the order of a listing; what asks for nothing to be done comes last
+#: of entries, in the order of a listing
 ENTRIES = {
     Standing.STALE: "stale: all that they mean passes",
     Standing.UNMATCHED: "stale: they mean no cell",
@@ -71,9 +71,11 @@ ENTRIES = {
     Standing.EXPIRED: "are past their date",
     Standing.BETTER: "have cells that are better than they say",
     Standing.AS_EXPECTED: "as expected",
-    Standing.UNKNOWN: "nothing is said of their cells",
+    Standing.UNKNOWN: "of whose cells nothing is said",
     Standing.NOT_RUN: "were not run",
 }
+#: entries that ask for nothing to be done
+QUIET = (Standing.AS_EXPECTED, Standing.UNKNOWN, Standing.NOT_RUN)
 
 #: entries that only the head has
 ADDED_SKIPS = "skips that the head adds to its own list: they excuse nothing here"

@@ -142,7 +142,11 @@ STATIC, DYNAMIC = "mamba/MambaModel/forward-static/toy", "mamba/MambaModel/forwa
     [
         ([f"{STATIC} pass", f"{DYNAMIC} pass"], "stale", "remove this entry"),
         ([f"{STATIC} pass", f"{DYNAMIC} error"], "stale", "remove this entry"),
-        ([f"{STATIC} pass"], "passing", "remove this entry once these pass too: forward-dynamic/"),
+        (
+            [f"{STATIC} pass"],
+            "passing",
+            "remove this entry once these pass too: forward-dynamic (toy)",
+        ),
         ([f"{STATIC} pass", f"{DYNAMIC} fail"], "better", "narrow this entry: 1 of 2 cells pass"),
         ([f"{STATIC} fail", f"{DYNAMIC} fail"], "as-expected", None),
         ([f"{STATIC} skip", f"{DYNAMIC} missing"], "unknown", None),
@@ -162,7 +166,7 @@ def test_a_run_of_one_backend_leaves_the_others_to_be_run() -> None:
         f"mamba/MambaModel/forward-{shape}/onnx pass" for shape in ("static", "dynamic")
     )
     (entry,) = _judged("mamba/MambaModel/*-static", static, dynamic).entries
-    assert entry.unseen == ("forward-static/dynamo", "forward-static/executorch")
+    assert entry.unseen == ("forward-static (dynamo, executorch)",)
 
 
 @pytest.mark.parametrize(
