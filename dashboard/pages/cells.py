@@ -11,7 +11,9 @@ from dashboard.rendering import render
 from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, Stage
+from runner.core.known import KnownCell
 from runner.core.runs import CellVerdict, Verdict
+from runner.steps.knowing import known_of
 from runner.store import history, reads
 from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
@@ -62,14 +64,16 @@ class CellPage:
     history: tuple[Past, ...]
     #: the same model class on the other backends and variants
     siblings: tuple[CellVerdict, ...]
+    #: the known failure that tells of it in this run
+    known: KnownCell | None
 
 
 def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
     past = history.past(engine, cell)
     if not past:
         raise SelectionError(f"no run has the cell {cell.id}; see /runs for what was run")
-    known = [item for item in past if item[1].verdict is not Verdict.MISSING]
-    run, found = (known or past)[0]
+    ran = [item for item in past if item[1].verdict is not Verdict.MISSING]
+    run, found = (ran or past)[0]
     if run_ref is not None:
         run = reads.run(engine, run_ref)
         asked = reads.verdict(engine, run.id, cell)
@@ -89,6 +93,7 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
         recipe=json.dumps(dict(told.recipe), indent=1, default=str) if told else "{}",
         history=tuple(Past(run=row(then), found=item) for then, item in past),
         siblings=tuple(reads.siblings(engine, run.id, cell)),
+        known=known_of(run, [found]).cells.get(cell),
     )
 
 

@@ -67,13 +67,13 @@ def _unseen(
         backends |= set(_BACKENDS)
 
     def of(row: KnownFailure, cells: Iterable[KnownCell]) -> tuple[str, ...]:
-        meant = [
-            replace(cell.found.cell, variant=variant, backend=backend)
-            for cell in cells
+        classes = dict.fromkeys(
+            (each.found.cell.model_type, each.found.cell.model_class, variant)
+            for each in cells
             for variant in Variant
-            for backend in sorted(backends)
-            if cell.found.cell.variant.generates == variant.generates
-        ]
+            if variant.generates == each.found.cell.variant.generates
+        )
+        meant = (Cell(*case, backend) for case in classes for backend in sorted(backends))
         lacking: dict[Variant, list[str]] = {}
         for cell in meant:
             if cell not in ran and selected(row).matches_cell(cell):

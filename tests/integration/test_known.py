@@ -238,6 +238,7 @@ def test_the_pages_tell_what_is_known_and_what_to_remove(history: Engine) -> Non
         record = client.get("/known.json").json()
         run = client.get("/runs/2").text
         diff = client.get("/diff/1/2").text
+        cell = client.get("/cells/toy/D/forward-static/onnx").text
     assert HOSTILE not in page + diff
     assert "mine.toml:20-25" in page
     assert "tests/exporters/test_export.py:2" in page
@@ -248,6 +249,7 @@ def test_the_pages_tell_what_is_known_and_what_to_remove(history: Engine) -> Non
         (row["run"]["id"], row["entries"], row["cells"], row["better"]) for row in record["debt"]
     ]
     assert debt == [(2, 5, 5, 1), (1, 4, 4, 1)]
+    assert "worse (crash instead of fail): <code>" in cell
     assert "/known?run=2" in run
     assert "<strong>1</strong> cells worse" in run
     assert "1 of them as known failures say" in diff
