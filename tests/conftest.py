@@ -43,13 +43,20 @@ class Matrix:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """pytest over `s.cells`, or over the arguments that name it."""
-        self.temporary.mkdir(exist_ok=True)
         (self.folder / "pytest.ini").write_text("[pytest]\n")
         named = any(argument.startswith("s.cells") for argument in arguments)
         files = [] if named else ["s.cells"]
         given = ["--matrix-zoo", "tests.toyzoo", "--matrix-results", "r.jsonl"]
+        return self._started("pytest", *files, *given, "--tb=short", *PLUGINS, *arguments)
+
+    def cli(self, *arguments: str) -> subprocess.Popen[str]:
+        """`export-matrix`, in this folder."""
+        return self._started("runner.cli", *arguments)
+
+    def _started(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        self.temporary.mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", *files, *given, "--tb=short", *PLUGINS, *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
             env=self._variables(),
             stdout=subprocess.PIPE,

@@ -201,27 +201,53 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
     canary: int | None,
     quiet_json: bool,
 ) -> None:
-    # A service manager's stop is an interrupt like a reader's Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _interruptible()
     try:
         with progress(len(plan.share), quiet=quiet_json) as tell:
             done = running.execute(
                 engine, plan, limits, on_result=tell, reuse=reuse, canary_cells=canary
             )
     except KeyboardInterrupt:
-        err.print(f"\ninterrupted; go on with: export-matrix run --resume {plan.uid}", markup=False)
+        err.print(f"\ninterrupted; {_go_on(plan)}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
-    _summary(done, quiet_json=quiet_json)
-    raise typer.Exit(0 if done.complete and not done.doubtful else 1)
+    _summary(done, plan, quiet_json=quiet_json)
+    raise typer.Exit(0 if _finished(done) and not done.doubtful else 1)
 
 
-def _summary(done: Run, *, quiet_json: bool) -> None:
+def _interruptible() -> None:
+    """A service manager's stop, or a closed terminal, is an interrupt like a reader's Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
+
+
+def _finished(run: Run) -> bool:
+    """Whether every cell has its result, and no suspect is still to be retried."""
+    return run.complete and run.closed_at is not None
+
+
+def _what_lacks(run: Run, plan: Plan) -> str:
+    counted = f"incomplete: {run.received} of {run.expected} cells"
+    if run.closed_at is not None:
+        return f"{counted}; this share is done, the others are run elsewhere"
+    logs = sorted(plan.folder.glob("shards/*.log"))
+    ended = f"; pytest ended early, its log is {logs[-1]}" if logs else ""
+    again = ", suspects to be retried" if run.complete else ""
+    return f"{counted}{again}{ended}; {_go_on(plan)}"
+
+
+def _go_on(plan: Plan) -> str:
+    return f"go on with: export-matrix run --resume {plan.folder.name}"
+
+
+def _summary(done: Run, plan: Plan, *, quiet_json: bool) -> None:
     if quiet_json:
         record = {
             "run": done.uid,
             "expected": done.expected,
             "received": done.received,
             "outcomes": dict(done.verdicts),
+            "complete": _finished(done),
             "duration_s": done.duration_s,
             "audit": done.audit and asdict(done.audit),
             "canary": done.canary and _canary(done.canary),
@@ -234,13 +260,8 @@ def _summary(done: Run, *, quiet_json: bool) -> None:
     if done.canary:
         listed([canary_line(done.canary)])
         listed(plain(f"  {id_}: {why}") for id_, why in done.canary.differ.items())
-    if not done.complete:
-        out.print(
-            f"incomplete: {done.received} of {done.expected} cells; "
-            f"go on with: export-matrix run --resume {done.uid}",
-            markup=False,
-            soft_wrap=True,
-        )
+    if not _finished(done):
+        out.print(_what_lacks(done, plan), markup=False, soft_wrap=True)
     url = f"{settings().dashboard_url}/runs/{done.id}"
     out.print(f"export-matrix serve   opens {url}", markup=False, soft_wrap=True)
 

@@ -4,6 +4,8 @@ The verdict is a function of the *set* of attempts, never of their order or of w
 
 1. no attempt is `missing`;
 2. a skip loses to anything that ran, and an `error` (ours) to anything that says something of them;
+   an attempt that was lost with its worker or its zygote, or told to stop, says nothing of its cell
+   as long as another one says anything;
 3. attempts that all say the same give that outcome;
 4. a pass beside a loss is `flaky`; losses that disagree give the loss that more attempts had, then
    the one that says most (`fail` before a death), for a death is retried because it is not trusted.
@@ -19,6 +21,8 @@ from harness.results import Outcome, Result
 from runner.core.classify import classify
 from runner.core.runs import CellVerdict, Verdict
 
+_LOST = "lost"
+_TRIES = 4
 _SAYS_MOST = (Outcome.FAIL, Outcome.CRASH, Outcome.OOM, Outcome.TIMEOUT)
 
 
@@ -45,11 +49,27 @@ def fold(results: Iterable[Result]) -> CellVerdict:
 
 def _speaking(attempts: Sequence[Result]) -> list[Result]:
     """The attempts that count: rule 2."""
+    kept = [result for result in attempts if not _lost(result)] or list(attempts)
     for unheard in ({Outcome.SKIP, Outcome.ERROR}, {Outcome.SKIP}):
-        heard = [result for result in attempts if result.outcome not in unheard]
+        heard = [result for result in kept if result.outcome not in unheard]
         if heard:
             return heard
-    return list(attempts)
+    return kept
+
+
+def _lost(result: Result) -> bool:
+    return result.outcome is Outcome.CRASH and classify(result).kind == _LOST
+
+
+def to_be_retried(attempts: Sequence[Result]) -> bool:
+    """Whether a cell is run once more: all its attempts are lost, or the only other is suspect.
+
+    A cell that kills what runs it looks lost each time: a few are enough to believe it.
+    """
+    if len(attempts) >= _TRIES:
+        return False
+    kept = [result for result in attempts if not _lost(result)]
+    return not kept or (len(kept) == 1 and classify(kept[0]).suspect)
 
 
 def _agreed(outcomes: Sequence[Outcome]) -> Outcome:

@@ -2,8 +2,12 @@
 
 The results file is the only thing that comes back. It is followed while pytest runs, so that a
 caller sees each result as it arrives; what was written stays, whatever happens to pytest or to us.
+What a caller is given is on disk: a machine that dies loses results that nobody was told of, the
+last second's at most. The file is locked for as long as pytest or we may write it.
 """
 
+import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +15,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from harness.results import Result
+from runner.durable import sync_folder
 from runner.execute.shard import Shard
 
 _POLL_S = 0.2
@@ -31,12 +36,15 @@ def command(shard: Shard) -> list[str]:
         "attempt": shard.attempt,
         "revision-path": shard.revision_path,
         "dynamic-shapes": shard.shapes,
+        "runner": os.getpid(),
     }
     given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
     given += ["--matrix-cold"] if shard.cold else []
     xdist = ["-n", str(shard.workers), "--dist", "worksteal"]
     xdist += ["--max-worker-restart", str(len(shard.cells))]
-    ours = ["-p", "runner.execute.inside", "-p", "no:cacheprovider"]
+    # Whatever else is installed for pytest takes seconds to import, and is not for cells.
+    ours = ["--disable-plugin-autoload", "-p", "harness.plugin", "-p", "xdist.plugin"]
+    ours += ["-p", "runner.execute.inside", "-p", "no:cacheprovider"]
     place = ["-c", str(shard.folder / "pytest.ini"), "--rootdir", str(shard.folder)]
     file = str(shard.folder / f"{shard.name}.cells")
     return [sys.executable, "-m", "pytest", file, *ours, *place, *xdist, *given, "--tb=short", "-q"]
@@ -58,12 +66,15 @@ def run_shard(shard: Shard) -> Iterator[Result]:
     if shard.shapes:
         shard.shapes.write_text(shard.dynamic_shapes, encoding="utf-8")
     shard.results.touch()
+    sync_folder(shard.folder)
     with shard.log.open("w") as log, shard.results.open() as results:
+        fcntl.flock(results, fcntl.LOCK_EX)
         process = subprocess.Popen(  # noqa: S603  (our own command line, no shell)
             command(shard),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            pass_fds=[results.fileno()],  # the lock, which is held while either of us lives
             start_new_session=True,  # a terminal's Ctrl-C reaches us alone: we stop it in order
         )
         try:
@@ -78,6 +89,8 @@ def _follow(process: subprocess.Popen[bytes], results: TextIO) -> Iterator[Resul
         ended = process.poll() is not None
         partial += results.read()
         *lines, partial = partial.split("\n")
+        if lines:
+            os.fsync(results.fileno())
         for line in lines:
             yield Result.from_line(line)
         if ended:

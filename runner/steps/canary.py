@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from runner.core.canary import comparable, compare, sample, usual_size
 from runner.execute.shard import Executor, Shard
-from runner.steps.plans import Plan, executed, results_in
+from runner.steps.plans import Plan, executed, results_in, unused_name
 from runner.store import writes
 from runner.store.engine import Engine
 
@@ -35,7 +35,7 @@ def check(
         shard,
         cells=waiting,
         folder=folder,
-        name=f"{len(list(folder.glob('*.cells'))):03d}",
+        name=unused_name(folder),
         run="",
         workers=max(1, min(shard.workers, len(waiting))),
         time_limit_s=shard.time_limit_s + _COLD_S,

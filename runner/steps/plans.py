@@ -2,19 +2,37 @@
 
 A run lives in a folder of its own, `runs/<uid>/`: `run.json` (what was planned), `shards/` (cells,
 result lines and log of each pytest invocation), `canary/` (the same of what was run to compare).
+
+1. One runner at a time has a run. It holds a lock on `run.lock`, which its death lets go of.
+2. Who may write a file of result lines holds a lock on it. A runner that resumes waits for pytest
+   of the one that died, which the kernel ends with it, before it touches any.
+3. A result is a line of JSON. What is none (the half line, or the zeros, that a death leaves at the
+   end of a file) is no result: a resume moves it into `<name>.damaged`, and its cell runs again.
+   A line of JSON that is no result of this version is refused instead: it is not ours to drop.
 """
 
 import dataclasses
+import fcntl
 import json
+import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import orjson
 
 from harness.cells import Cell
+from harness.errors import MatrixError
 from harness.results import Result
 from harness.zoo.base import TRANSFORMERS
+from runner.durable import write_whole
+
+_PATIENCE_S = 30.0
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +72,20 @@ class Plan:
             "stack": dict(self.stack),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / "run.json.draft"
-        draft.write_text(json.dumps(record, indent=1))
-        draft.rename(self.folder / "run.json")
+        write_whole(self.folder / "run.json", json.dumps(record, indent=1).encode())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        record = json.loads((folder / "run.json").read_text())
+        """The plan in that folder; `MatrixError` if another version wrote it."""
+        try:
+            return cls._of(folder, json.loads((folder / "run.json").read_text()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise MatrixError(
+                f"{folder / 'run.json'} is no plan of this version ({error!r}); start a new run"
+            ) from None
+
+    @classmethod
+    def _of(cls, folder: Path, record: dict[str, Any]) -> Self:
         path = record["revision_path"]
         return cls(
             **record
@@ -75,25 +100,33 @@ class Plan:
         )
 
 
+@contextmanager
+def held(plan: Plan) -> Iterator[None]:
+    """Have a run to oneself; `MatrixError` names the process that has it."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with (plan.folder / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise MatrixError(
+                f"run {plan.uid} is being run by process {lock.read().strip() or 'unknown'};"
+                " stop that one, or wait for its end"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def result_files(plan: Plan) -> list[Path]:
     """The run's result files."""
-    return _whole_files(plan.folder / "shards")
-
-
-def _whole_files(folder: Path) -> list[Path]:
-    """The result files there, without the half line that a killed writer may leave."""
-    files = sorted(folder.glob("*.jsonl"))
-    for file in files:
-        text = file.read_bytes()
-        whole = text.rfind(b"\n") + 1
-        if whole < len(text):
-            file.write_bytes(text[:whole])
-    return files
+    return sorted((plan.folder / "shards").glob("*.jsonl"))
 
 
 def recorded(plan: Plan) -> set[Cell]:
     """The cells that the run's files hold results of."""
-    return {Cell.parse(json.loads(line)["cell"]) for line in _lines(result_files(plan))}
+    return {Cell.parse(record["cell"]) for record in _records(result_files(plan))}
 
 
 def executed(plan: Plan) -> list[Result]:
@@ -103,10 +136,57 @@ def executed(plan: Plan) -> list[Result]:
 
 def results_in(folder: Path) -> list[Result]:
     """All results that the files of a folder's shards hold."""
-    shards = [file for file in _whole_files(folder) if file.stem.isdecimal()]
-    return [Result.from_line(line) for line in _lines(shards)]
+    shards = [file for file in sorted(folder.glob("*.jsonl")) if file.stem.isdecimal()]
+    return [Result.from_record(record) for record in _records(shards)]
 
 
-def _lines(files: Iterable[Path]) -> Iterator[str]:
+def repair(plan: Plan) -> None:
+    """Leave nothing but records in the run's files of results, once nobody writes them."""
+    for file in sorted(plan.folder.glob("*/*.jsonl")):
+        _wait_for_writers(file)
+        content = file.read_bytes()
+        lines = [line for line in content.split(b"\n") if line]
+        kept = b"".join(line + b"\n" for line in lines if _record(line))
+        if kept != content:
+            damaged = b"".join(line + b"\n" for line in lines if not _record(line))
+            if damaged:
+                with file.with_suffix(".damaged").open("ab") as out:
+                    out.write(damaged)
+            write_whole(file, kept)
+
+
+def unused_name(folder: Path) -> str:
+    """The next number of a shard: what an interrupted one left is never written again."""
+    taken = [int(file.stem) for file in folder.glob("[0-9]*.*") if file.stem.isdecimal()]
+    return f"{max(taken, default=-1) + 1:03d}"
+
+
+def _records(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
-        yield from file.read_text().splitlines()
+        with file.open("rb") as lines:
+            for line in lines:
+                if record := _record(line):
+                    yield record
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """What a line holds, if it is whole: no part of a JSON object is one itself."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _wait_for_writers(file: Path) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    with file.open() as ours:
+        while True:
+            try:
+                return fcntl.flock(ours, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise MatrixError(
+                        f"pytest of the interrupted run still writes {file}; end it, and try again"
+                    ) from None
+                time.sleep(_POLL_S)

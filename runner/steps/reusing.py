@@ -25,6 +25,7 @@ from runner.core.reuse import Remembered, audit, is_audited, lasting
 from runner.core.sources.boundaries import barred
 from runner.core.sources.fingerprint import Fingerprints
 from runner.core.sources.reach import Sources
+from runner.durable import write_whole
 from runner.revisions.modules import digest_of, read_modules
 from runner.steps.plans import Plan, executed
 from runner.store import fingerprints as store
@@ -58,7 +59,7 @@ class Reuse:
                 else:
                     out.write(f"{line}\n")
                     yield result
-        self._expected_file.write_text(json.dumps(sample), encoding="utf-8")
+        write_whole(self._expected_file, json.dumps(sample).encode())
 
     def close(self) -> None:
         """Remember what this run executed, and compare the audited cells."""

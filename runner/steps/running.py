@@ -16,15 +16,23 @@ from harness.cells import Cell
 from harness.errors import MatrixError, nearest
 from harness.results import Outcome, Result
 from harness.stack import stack
-from runner.core.classify import classify
 from runner.core.label import label
 from runner.core.plan import shards
 from runner.core.runs import Run
+from runner.core.verdict import to_be_retried
 from runner.execute.local import run_shard
 from runner.execute.shard import Executor, Shard
 from runner.revisions import Revision
 from runner.steps import canary
-from runner.steps.plans import Plan, executed, recorded, result_files
+from runner.steps.plans import (
+    Plan,
+    executed,
+    held,
+    recorded,
+    repair,
+    result_files,
+    unused_name,
+)
 from runner.steps.reusing import Reuse
 from runner.steps.selecting import Selected
 from runner.store import reads, writes
@@ -71,7 +79,7 @@ def start(  # noqa: PLR0913  (what a plan is made from)
     versions = stack() | ({"transformers": revision.name} if revision.path else {})
     plan = Plan(
         uid=uid,
-        folder=folder / "runs" / uid,
+        folder=folder / "runs" / (uid if count == 1 else f"{uid}.{number}of{count}"),
         revision=revision.name,
         revision_path=revision.path,
         stack=versions,
@@ -83,23 +91,32 @@ def start(  # noqa: PLR0913  (what a plan is made from)
         zoo=drafted["zoo"],
         dynamic_shapes=drafted.get("dynamic_shapes", ""),
     )
-    plan.save()
-    _open(engine, plan)
+    with held(plan):
+        if (plan.folder / "run.json").exists():
+            raise MatrixError(
+                f"run {plan.folder.name} is there already; go on with"
+                f" `export-matrix run --resume {plan.folder.name}`, or give another --name"
+            )
+        plan.save()
+        _open(engine, plan)
     return plan
 
 
 def resume(engine: Engine, uid: str, *, folder: Path) -> Plan:
     """The plan of an interrupted run, with all results that its files hold in the database."""
     runs = folder / "runs"
-    known = sorted(path.parent.name for path in runs.glob("*/run.json"))
+    files = sorted(runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
+    known = [path.parent.name for path in files]
     if uid == "latest" and known:
         uid = known[-1]
     if uid not in known:
         raise MatrixError(f"no run {uid!r} to resume in {runs}{nearest(uid, known)}")
     plan = Plan.load(runs / uid)
-    _open(engine, plan)
-    for file in result_files(plan):
-        writes.ingest_file(engine, file, label=label)
+    with held(plan):
+        repair(plan)
+        _open(engine, plan)
+        for file in result_files(plan):
+            writes.ingest_file(engine, file, label=label)
     return plan
 
 
@@ -127,24 +144,36 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
 ) -> Run:
     """Run what the plan's share still lacks, retry suspects once and alone, close the run.
 
-    `canary_cells` of them run once more in cold processes; None for as many as usual.
+    `canary_cells` of them run once more in cold processes; None for as many as usual. The run stays
+    open if pytest ended before it ran anything of what was left: it is to be resumed.
     """
     began = time.monotonic()
-    done = recorded(plan)
-    done |= _take(engine, _skips(plan, done), on_result)
-    if reuse:
-        done |= _take(engine, reuse.carry(_waiting(plan, done)), on_result)
-    waiting = _waiting(plan, done)
-    order = shards(waiting, costs=reads.durations(engine), count=1)[0] if waiting else []
-    _take(engine, executor(_shard(plan, order, limits, attempt=1)), on_result)
-    alone = dataclasses.replace(limits, workers=1)
-    _take(engine, executor(_shard(plan, suspects(plan), alone, attempt=2)), on_result)
-    everything = _shard(plan, plan.share, limits, attempt=1)
-    canary.check(engine, plan, everything, size=canary_cells, executor=executor)
-    if reuse:
-        reuse.close()
-    duration = time.monotonic() - began
-    return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
+    with held(plan):
+        done = recorded(plan)
+        done |= _take(engine, _skips(plan, done), on_result)
+        if reuse:
+            done |= _take(engine, reuse.carry(_waiting(plan, done)), on_result)
+        # A pytest that dies early has the rest run by another, as long as they get anywhere.
+        while (shard := _next_shard(engine, plan, limits, done)).cells:
+            if not (taken := _take(engine, executor(shard), on_result)):
+                duration = time.monotonic() - began
+                return dataclasses.replace(reads.run(engine, plan.uid), duration_s=duration)
+            done |= taken
+        everything = _shard(plan, plan.share, limits, attempt=1)
+        canary.check(engine, plan, everything, size=canary_cells, executor=executor)
+        if reuse:
+            reuse.close()
+        duration = time.monotonic() - began
+        return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
+
+
+def _next_shard(engine: Engine, plan: Plan, limits: Limits, done: set[Cell]) -> Shard:
+    """What is left to run: all first attempts, then the suspects', alone; at last no cells."""
+    if waiting := _waiting(plan, done):
+        order = shards(waiting, costs=reads.durations(engine), count=1)[0]
+        return _shard(plan, order, limits, attempt=1)
+    attempt, cells = next(iter(suspects(plan).items()), (2, []))
+    return _shard(plan, cells, dataclasses.replace(limits, workers=1), attempt=attempt)
 
 
 def _waiting(plan: Plan, done: set[Cell]) -> list[Cell]:
@@ -172,16 +201,16 @@ def _skips(plan: Plan, done: set[Cell]) -> Iterator[Result]:
                 yield result
 
 
-def suspects(plan: Plan) -> list[Cell]:
-    """Cells whose only attempt came to an end that is not trusted at once."""
+def suspects(plan: Plan) -> dict[int, list[Cell]]:
+    """Cells whose attempts are not trusted yet, by the number of their next attempt."""
     by_cell: dict[Cell, list[Result]] = {}
     for result in executed(plan):
         by_cell.setdefault(result.cell, []).append(result)
-    return [
-        cell
-        for cell, results in by_cell.items()
-        if len(results) == 1 and classify(results[0]).suspect
-    ]
+    again: dict[int, list[Cell]] = {}
+    for cell, results in by_cell.items():
+        if to_be_retried(results):
+            again.setdefault(max(result.attempt for result in results) + 1, []).append(cell)
+    return dict(sorted(again.items()))
 
 
 def _shard(plan: Plan, cells: Sequence[Cell], limits: Limits, *, attempt: int) -> Shard:
@@ -189,7 +218,7 @@ def _shard(plan: Plan, cells: Sequence[Cell], limits: Limits, *, attempt: int) -
     return Shard(
         cells=cells,
         folder=folder,
-        name=f"{len(list(folder.glob('[0-9]*.cells'))):03d}",
+        name=unused_name(folder),
         run=plan.uid,
         revision=plan.revision,
         revision_path=plan.revision_path,

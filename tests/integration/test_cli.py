@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,11 +30,11 @@ def _variables() -> dict[str, str]:
 def cli(tmp_path: Path) -> Cli:
     """Runs `export-matrix` in an empty folder."""
 
-    def call(*arguments: str, stdin: str = "") -> Completed:
+    def call(*arguments: str, stdin: str = "", **variables: str) -> Completed:
         return subprocess.run(
             [sys.executable, "-m", "runner.cli", *arguments],
             cwd=tmp_path,
-            env=_variables(),
+            env=_variables() | variables,
             input=stdin,
             capture_output=True,
             text=True,
@@ -99,7 +100,7 @@ def _resumed(cli: Cli) -> dict[str, int]:
     return record
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_keeps_its_results_and_can_be_resumed(
     cli: Cli, tmp_path: Path, ending: signal.Signals
 ) -> None:
@@ -121,6 +122,65 @@ def test_a_killed_run_leaves_no_process_and_can_be_resumed(cli: Cli, tmp_path: P
     assert wait_for(lambda: not _processes(tmp_path))
     record = _resumed(cli)
     assert record["received"] == record["expected"] == 6
+
+
+def test_a_run_is_one_runners_and_another_is_told_whose(cli: Cli, tmp_path: Path) -> None:
+    running = _start(tmp_path)
+    _wait_for_result(tmp_path)
+    refused = cli("run", "--resume", "latest")
+    running.kill()
+    running.communicate(timeout=60)
+    assert refused.returncode == 2
+    assert f"is being run by process {running.pid};" in refused.stderr
+
+
+def test_a_run_whose_pytest_can_not_start_is_incomplete_and_names_its_log(
+    cli: Cli, tmp_path: Path
+) -> None:
+    done = cli("run", "toy/Passes/*", *TOY, PYTEST_ADDOPTS="--no-such-option")
+    assert done.returncode == 1
+    assert "incomplete: 0 of 2 cells; pytest ended early, its log is " in done.stdout
+    log = re.search(r"its log is (\S+);", done.stdout)
+    assert log is not None
+    assert "no-such-option" in (tmp_path / log[1]).read_text()
+
+
+def test_a_pytest_whose_runner_is_gone_runs_nothing(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "s.cells").write_text("toy/Passes/forward-static/toy\n")
+    inside = ["-p", "runner.execute.inside", "--matrix-runner", str(gone.pid)]
+    files = ["s.cells", "--matrix-zoo", "tests.toyzoo", "--matrix-results", "r.jsonl"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *files, *inside],
+        cwd=tmp_path,
+        env=_variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "the runner that started this is gone" in done.stderr + done.stdout
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+def test_a_name_is_one_runs_in_a_folder(cli: Cli) -> None:
+    assert cli("run", "toy/Passes/*", *TOY, "--name", "nightly").returncode == 0
+    again = cli("run", "toy/Passes/*", *TOY, "--name", "nightly")
+    assert again.returncode == 2
+    assert "run nightly is there already" in again.stderr
+    assert "--resume nightly" in again.stderr
+
+
+def test_shares_of_a_run_on_one_machine_are_told_apart(cli: Cli) -> None:
+    for number in (1, 2):
+        name = ["--name", "both", "--shard", f"{number}/2"]
+        done = cli("run", *_selected(*QUICK), *TOY, *name)
+        if number == 1:
+            assert "this share is done, the others are run elsewhere" in done.stdout
+        resumed = cli("run", "--resume", f"both.{number}of2")
+        assert resumed.returncode == done.returncode
 
 
 def _processes(folder: Path) -> list[str]:

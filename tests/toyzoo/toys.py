@@ -228,6 +228,23 @@ class Flakes(Toy):
             raise ConnectionError("the first time is the hardest")
 
 
+class TakesAMoment(Toy):
+    """Passes after a third of a second."""
+
+    def lower(self) -> None:
+        time.sleep(0.3)
+
+
+class DiesAtFirst(Toy):
+    """Dies the first time, and passes once it finds the mark it left (under HF_HOME)."""
+
+    def lower(self) -> None:
+        mark = Path(os.environ.get("HF_HOME", "."), "died")  # noqa: TID251  (a model's cache)
+        if not mark.exists():
+            mark.touch()
+            os.abort()
+
+
 class SpecializesBatch(Toy):
     """Quietly fixes the sizes it was traced with."""
 

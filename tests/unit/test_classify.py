@@ -83,6 +83,15 @@ def test_a_death_is_suspect_whatever_its_log_says(outcome: str, kind: str) -> No
     assert (found.kind, found.suspect) == (kind, True)
 
 
+def test_what_died_with_its_worker_or_zygote_is_ours_and_a_models_own_words_do_not_make_it_so() -> (
+    None
+):
+    lost = Result(cell=CELL, outcome=Outcome.CRASH, reason="pytest worker died")
+    own = Result(cell=CELL, outcome=Outcome.CRASH, reason="exited with 3", log_tail="zygote died")
+    assert (classify(lost).kind, classify(lost).owner) == ("lost", "harness")
+    assert classify(own).kind == "crash"
+
+
 @pytest.mark.parametrize(
     ("stage", "reason", "kind"),
     [

@@ -7,7 +7,7 @@ import pytest
 from harness.cells import Cell
 from harness.results import ComponentResult, Outcome, OutputDifference, Result
 from runner.core.runs import Verdict
-from runner.core.verdict import fold, missing
+from runner.core.verdict import fold, missing, to_be_retried
 
 CELL = Cell.parse("llama/LlamaModel/forward-static/onnx")
 PASS, FAIL, CRASH, TIMEOUT, OOM, SKIP, ERROR = (
@@ -69,3 +69,50 @@ def test_the_numbers_come_from_the_components() -> None:
     part = ComponentResult(name="model", outcome=PASS, outputs=(output,), planned_bytes=7)
     found = fold([Result(cell=CELL, outcome=PASS, components=(part,), peak_rss_bytes=9)])
     assert (found.max_abs_diff, found.planned_bytes, found.peak_rss_bytes) == (0.5, 7, 9)
+
+
+def _lost(attempt: int, reason: str = "zygote died") -> Result:
+    return Result(cell=CELL, outcome=CRASH, attempt=attempt, reason=reason)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["pytest worker died", "zygote died", "zygote died (reset by peer)", "killed by SIGTERM"],
+)
+@pytest.mark.parametrize("outcome", [PASS, FAIL, TIMEOUT])
+def test_an_attempt_that_was_lost_says_nothing_beside_another(
+    outcome: Outcome, reason: str
+) -> None:
+    told = Result(cell=CELL, outcome=outcome, attempt=2)
+    assert fold([_lost(1, reason), told]).verdict == outcome.value
+
+
+def test_a_cell_that_is_lost_each_time_is_a_crash() -> None:
+    assert fold([_lost(1), _lost(2)]).verdict is Verdict.CRASH
+
+
+@pytest.mark.parametrize(
+    ("attempts", "again"),
+    [
+        ([PASS], False),
+        ([FAIL], False),
+        ([CRASH], True),
+        ([CRASH, CRASH], False),
+        ([CRASH, PASS], False),
+        (["lost"], True),
+        (["lost", "lost"], True),
+        (["lost", CRASH], True),
+        (["lost", PASS], False),
+        (["lost", CRASH, CRASH], False),
+        (["lost"] * 4, False),
+    ],
+    ids=str,
+)
+def test_a_suspect_is_retried_once_and_what_was_lost_as_well(
+    attempts: list[Outcome | str], again: bool
+) -> None:
+    results = [
+        _lost(number) if each == "lost" else _attempts(Outcome(each))[0].replace(attempt=number)
+        for number, each in enumerate(attempts, 1)
+    ]
+    assert to_be_retried(results) is again
