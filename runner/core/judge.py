@@ -39,13 +39,14 @@ def judge(
                 cell = KnownCell(found=found, row=row, standing=standing, why=why)
                 meant.setdefault(number, []).append(cell)
                 told.setdefault(found.cell, cell)
-    absent, unseen = _absence(verdicts, selection), _unseen(verdicts)
+    absent = _absent(rows, (found.cell for found in verdicts), selection)
+    unseen = _unseen(verdicts)
     entries = []
     for number, row in enumerate(rows):
         cells = tuple(meant.get(number, ()))
-        entry = Entry(
-            row=row, cells=cells, standing=_worst(cells) or absent(row), unseen=unseen(row, cells)
-        )
+        without = Standing.UNMATCHED if number in absent else Standing.NOT_RUN
+        standing = _worst(cells) or without
+        entry = Entry(row=row, cells=cells, standing=standing, unseen=unseen(row, cells))
         entries.append(_passing(entry) if entry.passing == entry.judged > 0 else entry)
     return Known(entries=tuple(entries), cells=told)
 
@@ -126,19 +127,19 @@ def _name(glob: str) -> str:
     return next((part for part in spelled if not set(part) & set("*?[")), _ANY)
 
 
-def _absence(verdicts: Sequence[CellVerdict], selection: str) -> Callable[[KnownFailure], Standing]:
-    """What it means that no cell of the run is meant by a row."""
-    words = {word for word in selection.split() if word.partition(":")[0] not in _AXES}
-    cells = (found.cell for found in verdicts)
-    cases = list({(cell.model_type, cell.model_class): cell for cell in cells}.values())
-
-    def of(row: KnownFailure) -> Standing:
-        if words != {"all"}:
-            return Standing.NOT_RUN
-        anywhere = any(_classes(selected(row)).matches_cell(cell) for cell in cases)
-        return Standing.NOT_RUN if anywhere else Standing.UNMATCHED
-
-    return of
+def _absent(rows: Sequence[KnownFailure], cells: Iterable[Cell], selection: str) -> frozenset[int]:
+    """The rows of whose classes a run over all classes has no cell: they mean nothing."""
+    if {word for word in selection.split() if word.partition(":")[0] not in _AXES} != {"all"}:
+        return frozenset()
+    candidates = _candidates(rows)
+    one_each = {(cell.model_type, cell.model_class): cell for cell in cells}
+    present = (
+        number
+        for cell in one_each.values()
+        for number in candidates(cell)
+        if _classes(selected(rows[number])).matches_cell(cell)
+    )
+    return frozenset(range(len(rows))).difference(present)
 
 
 def _classes(selection: Selection) -> Selection:

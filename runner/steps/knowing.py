@@ -146,14 +146,25 @@ def debts(
     """The debt of the newest complete runs, newest first; `skips` stand in where a run has none."""
     own = own_rows(user)
     for run, _ in zip(_complete(engine), range(limit), strict=False):
-        rows = [*_in_force(own, run), *_rows(skips_at(run.revision) or skips)]
-        known = _judged(rows, run, reads.verdicts(engine, run.id) if rows else ())
-        yield Debt(
-            run=run,
-            entries=sum(bool(entry.cells) for entry in known.entries),
-            cells=len(known.cells),
-            better=known.counts.get(Standing.BETTER, 0),
-        )
+        rows = (*_in_force(own, run), *_rows(skips_at(run.revision) or skips))
+        state = (run.uid, run.closed_at, *run.verdicts.items(), today())
+        entries, cells, better = _owed(engine, run.id, run.selection, rows, state)
+        yield Debt(run=run, entries=entries, cells=cells, better=better)
+
+
+@lru_cache(maxsize=256)  # of a run that has ended nothing changes but with its state
+def _owed(
+    engine: Engine,
+    run_id: int,
+    selection: str,
+    rows: tuple[KnownFailure, ...],
+    _state: tuple[object, ...],
+) -> tuple[int, int, int]:
+    """Entries that mean cells of the run, those cells, and how many of them are better."""
+    found = reads.verdicts(engine, run_id) if rows else ()
+    known = judge(rows, found, today=today(), selection=selection)
+    meant = sum(bool(entry.cells) for entry in known.entries)
+    return meant, len(known.cells), known.counts.get(Standing.BETTER, 0)
 
 
 def _in_force(rows: Sequence[KnownFailure], run: Run) -> Iterator[KnownFailure]:
