@@ -12,7 +12,9 @@ from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, Stage
 from runner.core.known import KnownCell
+from runner.core.owner import Owner
 from runner.core.runs import CellVerdict, Verdict
+from runner.steps.explaining import explain_cell
 from runner.steps.knowing import known_of
 from runner.store import history, reads
 from runner.store.attempts import attempts_at
@@ -56,6 +58,11 @@ class CellPage:
     id: str
     run: RunRow
     found: CellVerdict
+    #: whose the failure is; None where nothing failed
+    owner: Owner | None
+    #: where it broke, seen from this run; None where nothing failed
+    last_good: RunRow | None
+    first_bad: RunRow | None
     #: all attempts in this run, first to last
     attempts: tuple[Result, ...]
     stages: tuple[StageBar, ...]
@@ -81,12 +88,17 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
             raise SelectionError(f"run {run.id} does not have the cell {cell.id}")
         found = asked
     attempts = attempts_at(engine, run.id, cell)
+    failed = found.signature is not None
+    turn = history.turn(engine, cell, until=run.id) if failed else history.NO_TURN
     told = next((item for item in attempts if item.signature == found.signature), None)
     return CellPage(
         cell=cell,
         id=cell.id,
         run=row(run),
         found=found,
+        owner=explain_cell(engine, run, found) if failed else None,
+        last_good=row(turn.last_good) if turn.last_good else None,
+        first_bad=row(turn.first_bad) if turn.first_bad else None,
         attempts=tuple(attempts),
         stages=tuple(_bars(told)) if told else (),
         trace=tuple(trace_lines(told.traceback or "")) if told else (),

@@ -10,8 +10,13 @@ from dashboard.pages.cells import TraceLine, trace_lines
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from harness.errors import SelectionError
-from runner.core.runs import CellVerdict, FailureGroup
-from runner.store import reads
+from runner.core.owner import Owner
+from runner.core.roots import Cause
+from runner.core.runs import FailureGroup
+from runner.core.unlock import Unlock
+from runner.steps.explaining import explain_group, explain_groups
+from runner.store import history, reads
+from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
 
 
@@ -22,13 +27,19 @@ class GroupsPage:
     #: None while the database has no run
     run: RunRow | None
     groups: tuple[FailureGroup, ...]
+    #: which to fix first, each after the ones before it
+    first: tuple[Unlock, ...]
+    #: cells that are in a group
+    failing: int
 
 
 def groups_page(engine: Engine, ref: str) -> GroupsPage:
     if not reads.runs(engine, limit=1):
-        return GroupsPage(run=None, groups=())
+        return GroupsPage(run=None, groups=(), first=(), failing=0)
     run = reads.run(engine, ref)
-    return GroupsPage(run=row(run), groups=tuple(reads.groups(engine, run.id)))
+    groups, first = explain_groups(engine, run)
+    failing = sum(group.cells for group in groups)
+    return GroupsPage(run=row(run), groups=tuple(groups), first=tuple(first), failing=failing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,37 +48,65 @@ class Seen:
 
     run: RunRow
     cells: int
+    #: of 100, against the run that had most of it
+    share: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPage:
-    """A failure group: its cells in the newest run that has it, its runs, an example."""
+    """A failure group: whose it is, its causes in the newest run that has it, its life."""
 
     group: FailureGroup
     run: RunRow
-    by_type: Mapping[str, tuple[CellVerdict, ...]]
+    owner: Owner
+    #: cells that turn green if this group alone is fixed
+    unlocks: int
+    #: the run that had it first, for its age
+    first: RunRow
+    #: whether the newest run of all has it
+    lives: bool
+    by_type: Mapping[str, tuple[Cause, ...]]
+    #: the causes, and the cells that only depend on one of them
+    causes: int
+    dependants: int
+    #: newest first
     seen: tuple[Seen, ...]
-    example: str | None
+    #: the root with most dependants
+    example: str
     trace: tuple[TraceLine, ...]
 
 
 def group_page(engine: Engine, signature: str) -> GroupPage:
     group = reads.group(engine, signature)
-    seen = reads.group_runs(engine, signature)
-    if group is None or not seen:
+    life = history.life(engine, signature)
+    if group is None or life is None:
         raise SelectionError(f"no failure group {signature!r}; see /groups for those of a run")
-    run = seen[0][0]
-    cells: dict[str, list[CellVerdict]] = defaultdict(list)
-    for found in reads.group_cells(engine, signature, run_id=run.id):
-        cells[found.cell.model_type].append(found)
-    example = reads.example(engine, signature)
+    failed = reads.group_cells(engine, signature, run_id=life.last.id)
+    told = explain_group(engine, life.last, failed)
+    by_type: dict[str, list[Cause]] = defaultdict(list)
+    for cause in told.causes:
+        by_type[cause.root.cell.model_type].append(cause)
+    seen = reads.group_runs(engine, signature)
+    most = max(count for _, count in seen)
+    root = max(told.causes, key=lambda cause: len(cause.dependants)).root
+    attempts = attempts_at(engine, life.last.id, root.cell)
+    traces = [each.traceback or "" for each in attempts if each.signature == signature]
     return GroupPage(
         group=group,
-        run=row(run),
-        by_type={name: tuple(found) for name, found in cells.items()},
-        seen=tuple(Seen(run=row(past), cells=count) for past, count in seen),
-        example=example[1].cell.id if example else None,
-        trace=tuple(trace_lines(example[1].traceback or "")) if example else (),
+        run=row(life.last),
+        owner=told.owner,
+        unlocks=told.unlocks,
+        first=row(life.first),
+        lives=life.last.id == reads.run(engine, "latest").id,
+        by_type={name: tuple(found) for name, found in by_type.items()},
+        causes=len(told.causes),
+        dependants=len(failed) - len(told.causes),
+        seen=tuple(
+            Seen(run=row(past), cells=count, share=round(100 * count / most))
+            for past, count in seen
+        ),
+        example=root.cell.id,
+        trace=tuple(trace_lines(traces[0])) if traces else (),
     )
 
 

@@ -5,7 +5,8 @@
 after TestGrid's flip flakiness. Of the last runs those are *considered* that executed the cell and
 say something of it: not what was carried over (it is the same execution), skipped, missing, or an
 error of ours. They are compared where what decides the outcome is equal: under one fingerprint, or
-where none is known under one revision and stack. A *flip* is a change between pass and not-pass
+where none is known under one revision and stack; a run that there is nothing to compare with is not
+considered. A *flip* is a change between pass and not-pass
 from one of them to the next, or a flaky verdict, which flipped within its run. A stretch of three
 or more failures in a row is left out: that is something broken, not something flaky.
 """
@@ -54,6 +55,8 @@ def flakiness(executed: Iterable[Executed]) -> Flakiness:
     flips, kept = 0, list[Executed]()
     for _, alike in groupby(said, key=lambda each: each.condition):
         stretch = _unbroken(list(alike))
+        if len(stretch) == 1 and not _flaky(stretch[0]):
+            continue
         flips += sum(each.verdict is Verdict.FLAKY for each in stretch)
         steady = [each.verdict is Verdict.PASS for each in stretch if not _flaky(each)]
         flips += sum(before is not after for before, after in pairwise(steady))

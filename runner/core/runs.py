@@ -118,8 +118,13 @@ class FailureGroup:
     signature: str
     title: str
     kind: str
+    #: by the kind's rule, or by `evidence`
     owner: str
     stage: Stage | None = None
+    #: why the owner is the owner, where its cells were asked
+    evidence: str | None = None
+    #: cells that turn green if it is fixed, where that was asked
+    unlocks: int | None = None
     #: cells of the run (or of all runs) that it was asked for
     cells: int = 0
     #: ids of the first and last run it was seen in

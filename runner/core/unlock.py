@@ -51,13 +51,11 @@ def _behind(failed: CellVerdict, other: CellVerdict) -> bool:
     return (same_backend or witness) and reached and other.stage.order > failed.stage.order
 
 
-def waiting(siblings: Siblings) -> list[frozenset[str]]:
-    """What each failing cell of a run waits for."""
+def waiting(failed: Iterable[CellVerdict], siblings: Siblings) -> list[frozenset[str]]:
+    """What each of these cells waits for."""
     return [
-        reasons(each, cells)
-        for cells in siblings.values()
-        for each in cells
-        if each.verdict in _FAILURES and each.signature
+        reasons(each, siblings.get((each.cell.model_type, each.cell.model_class), ()))
+        for each in failed
     ]
 
 

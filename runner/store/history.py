@@ -4,6 +4,7 @@ Every question is answered from an index: a cell's own rows (`cell_id, run_id`),
 (`group_id, run_id`), or those of the last runs; none walks history.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,9 +70,12 @@ class Turn:
     """Between which runs a cell broke."""
 
     #: the newest run in which it passed; None if it never did
-    last_good: Run | None
+    last_good: Run | None = None
     #: the first run after that in which it failed
-    first_bad: Run | None
+    first_bad: Run | None = None
+
+
+NO_TURN = Turn()
 
 
 def turn(engine: Engine, cell: Cell, *, until: int) -> Turn:
@@ -136,7 +140,8 @@ def flakiest(
 
 def _condition(run: Run) -> str:
     """What decides outcomes in a run, as far as the run itself tells."""
-    return f"{run.revision} {sorted(run.stack.items())}"
+    stack = hashlib.sha256(str(sorted(run.stack.items())).encode()).hexdigest()[:8]
+    return f"{run.revision} on {stack}"
 
 
 def _flakiest(

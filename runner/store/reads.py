@@ -12,9 +12,8 @@ from sqlalchemy import Connection, Engine, Row, Select, func, select
 
 from harness.cells import Cell
 from harness.errors import SelectionError, nearest
-from harness.results import Result, Stage
+from harness.results import Stage
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Run, Verdict
-from runner.store.attempts import attempts_at
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
@@ -161,6 +160,12 @@ def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerd
     return _verdicts(engine, asked)
 
 
+def grouped_cells(engine: Engine, run_id: int) -> list[CellVerdict]:
+    """The cells of a run that are in a failure group, in order."""
+    asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.group_id.is_not(None))
+    return _verdicts(engine, asked)
+
+
 def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
     with engine.connect() as connection:
         return sorted(
@@ -262,13 +267,3 @@ def group_runs(engine: Engine, signature: str, *, limit: int = 30) -> list[tuple
         counts: dict[int, int] = dict(connection.execute(asked).all())
         found = read_runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
     return [(item, counts[item.id]) for item in sorted(found, key=lambda item: -item.id)]
-
-
-def example(engine: Engine, signature: str) -> tuple[Run, Result] | None:
-    """The newest result of a group, with its traceback."""
-    seen = group_runs(engine, signature, limit=1)
-    for cell in group_cells(engine, signature, run_id=seen[0][0].id) if seen else ():
-        for found in attempts_at(engine, seen[0][0].id, cell.cell):
-            if found.signature == signature:
-                return seen[0][0], found
-    return None

@@ -33,6 +33,7 @@ PAGES = [
     "/diff",
     "/diff/1/2",
     "/groups?run=2",
+    "/flaky",
     "/cells/mamba/MambaModel/forward-static/onnx?run=2",
 ]
 

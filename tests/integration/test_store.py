@@ -156,10 +156,9 @@ def test_groups_are_counted_with_the_largest_first(engine: Engine) -> None:
     writes.ingest_results(engine, [_result(CELLS[4], Outcome.CRASH)])
     assert [group.cells for group in reads.groups(engine, 1)] == [4, 1]
     signature = reads.groups(engine, 1)[0].signature
-    assert len(reads.group_cells(engine, signature, run_id=1)) == 4
-    example = reads.example(engine, signature)
-    assert example is not None
-    assert example[1].traceback == TRACE
+    cells = reads.group_cells(engine, signature, run_id=1)
+    assert len(cells) == 4
+    assert attempts_at(engine, 1, cells[0].cell)[0].traceback == TRACE
 
 
 def test_a_run_is_found_by_number_name_revision_and_latest(engine: Engine) -> None:

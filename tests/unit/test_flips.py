@@ -27,7 +27,7 @@ def _runs(story: str, condition: str = "a", *, first: int = 1) -> list[Executed]
     ("story", "flips", "considered"),
     [
         ("", 0, 0),
-        ("P", 0, 1),
+        ("P", 0, 0),
         ("PPPP", 0, 4),
         ("PF", 1, 2),
         ("PFP", 2, 3),
@@ -66,6 +66,11 @@ def test_the_order_in_which_runs_are_told_does_not_matter() -> None:
     told = flakiness(_runs("PFPPFFFP"))
     assert flakiness(reversed(_runs("PFPPFFFP"))) == told
     assert [each.run_id for each in told.runs] == [1, 2, 3, 4, 8]
+
+
+def test_a_run_that_stands_alone_is_not_considered() -> None:
+    found = flakiness([*_runs("P", "a"), *_runs("PF", "b", first=2)])
+    assert (found.flips, found.considered) == (1, 2)
 
 
 def test_flakiness_is_a_percentage() -> None:

@@ -1,0 +1,61 @@
+"""Explains what failed in a stored run: whose it is, what it stems from, what a fix unlocks."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from runner.core.owner import Owner, group_owner, owner
+from runner.core.roots import Cause, causes
+from runner.core.runs import CellVerdict, FailureGroup, Run
+from runner.core.unlock import Unlock, order, unlocked, waiting
+from runner.store import history, reads
+from runner.store.engine import Engine
+from runner.store.fingerprints import remembered
+
+_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupExplained:
+    """A failure group in a run: its owner, its causes, and what fixing it turns green."""
+
+    owner: Owner
+    causes: tuple[Cause, ...]
+    #: cells that wait for this group alone; the others wait for what stands behind it as well
+    unlocks: int
+
+
+def explain_cell(engine: Engine, run: Run, failed: CellVerdict) -> Owner:
+    """Whose a cell's failure is."""
+    siblings = history.kin(engine, run, [failed.cell])
+    return owner(failed, [each for cells in siblings.values() for each in cells])
+
+
+def explain_group(engine: Engine, run: Run, failed: Sequence[CellVerdict]) -> GroupExplained:
+    """The cells of one group in a run, at least one."""
+    cells = [each.cell for each in failed]
+    siblings = history.kin(engine, run, cells)
+    made_of = {each.cell: each.made_of for each in remembered(engine, cells)}
+    return GroupExplained(
+        owner=group_owner(failed, siblings),
+        causes=tuple(causes(failed, made_of)),
+        unlocks=sum(unlocked(waiting(failed, siblings)).values()),
+    )
+
+
+def explain_groups(engine: Engine, run: Run) -> tuple[list[FailureGroup], list[Unlock]]:
+    """All groups of a run with their owners, and which to fix first."""
+    failed = reads.grouped_cells(engine, run.id)
+    siblings = history.kin(engine, run, [each.cell for each in failed])
+    waits = waiting(failed, siblings)
+    alone = unlocked(waits)
+    by_group: dict[str | None, list[CellVerdict]] = defaultdict(list)
+    for each in failed:
+        by_group[each.signature].append(each)
+    groups = []
+    for group in reads.groups(engine, run.id):
+        whose = group_owner(by_group[group.signature], siblings)
+        turned = alone.get(group.signature, 0)
+        groups.append(replace(group, owner=whose.name, evidence=whose.evidence, unlocks=turned))
+    titles = {group.signature: group.title for group in groups}
+    return groups, order(waits, titles, limit=_STEPS)
