@@ -1,7 +1,7 @@
 """`/diff` and `/diff/{baseline}/{head}`: what changed between two runs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -133,7 +133,10 @@ def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
 
 def _entry(known: KnownFailure, advice: str | None, cells: Iterable[CellChange]) -> ChangedEntry:
     return ChangedEntry(
-        place=known.place, reason=known.reason, advice=advice, cells=tuple(map(_cell, cells))
+        place=known.place,
+        reason=known.reason,
+        advice=advice,
+        cells=tuple(replace(_cell(item), reason=item.known and item.known.why) for item in cells),
     )
 
 

@@ -254,6 +254,7 @@ def test_the_pages_tell_what_is_known_and_what_to_remove(history: Engine) -> Non
     assert "<strong>1</strong> cells worse" in run
     assert "1 of them as known failures say" in diff
     assert "hidden by the change itself" in diff
+    assert "crash instead of fail" in diff
 
 
 def test_a_file_that_is_wrong_is_told_by_the_page(history: Engine, tmp_path: Path) -> None:
