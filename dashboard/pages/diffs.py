@@ -136,7 +136,9 @@ def _entry(known: KnownFailure, advice: str | None, cells: Iterable[CellChange])
         place=known.place,
         reason=known.reason,
         advice=advice,
-        cells=tuple(replace(_cell(item), reason=item.known and item.known.why) for item in cells),
+        cells=tuple(
+            replace(_cell(item), reason=item.known.why if item.known else None) for item in cells
+        ),
     )
 
 
