@@ -11,6 +11,7 @@ from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.diff import CellChange, GroupChange
 from runner.core.known import KnownFailure, Standing
+from runner.core.owner import Owner
 from runner.core.render import STANDINGS, TITLES, headline
 from runner.core.runs import Verdict
 from runner.steps.comparing import compare_runs
@@ -39,12 +40,24 @@ class ChangedCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedRoot:
+    """A cell that changed, and those that changed because they contain its model."""
+
+    root: ChangedCell
+    dependants: tuple[ChangedCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedGroup:
     """Cells that changed alike and share a failure group, or have none."""
 
     signature: str | None
     title: str | None
+    #: whose the failure is, and why
+    owner: Owner | None
     cells: tuple[ChangedCell, ...]
+    #: the cells that no other one explains, each with those that depend on it
+    causes: tuple[ChangedRoot, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +156,16 @@ def _entry(known: KnownFailure, advice: str | None, cells: Iterable[CellChange])
 
 
 def _group(group: GroupChange) -> ChangedGroup:
-    cells = tuple(map(_cell, group.cells))
-    return ChangedGroup(signature=group.signature, title=group.title, cells=cells)
+    return ChangedGroup(
+        signature=group.signature,
+        title=group.title,
+        owner=group.owner,
+        cells=tuple(map(_cell, group.cells)),
+        causes=tuple(
+            ChangedRoot(root=_cell(item), dependants=tuple(map(_cell, others)))
+            for item, others in group.causes
+        ),
+    )
 
 
 def _cell(item: CellChange) -> ChangedCell:

@@ -5,12 +5,14 @@ What fails as a known failure says is counted with its change, but told apart an
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.cells import Cell
 from runner.core.change import Change, compare, reason
 from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing
+from runner.core.owner import Owner, Siblings, group_owner
+from runner.core.roots import MadeOf, roots
 from runner.core.runs import CellVerdict, Run, Verdict
 
 
@@ -25,6 +27,8 @@ class CellChange:
     reason: str | None = None
     #: how the head stands with the known failure that means the cell
     known: KnownCell | None = None
+    #: the cell whose failure this one's stems from, as it contains that one's model
+    root: Cell | None = None
 
     @property
     def excused(self) -> bool:
@@ -54,6 +58,16 @@ class GroupChange:
     signature: str | None
     title: str | None
     cells: tuple[CellChange, ...]
+    #: whose the failure is; None where nothing failed, or nobody was asked
+    owner: Owner | None = None
+
+    @property
+    def causes(self) -> list[tuple[CellChange, list[CellChange]]]:
+        """The cells that no other one explains, each with those that depend on it."""
+        under: dict[Cell | None, list[CellChange]] = {}
+        for item in self.cells:
+            under.setdefault(item.root, []).append(item)
+        return [(item, under.get(item.cell, [])) for item in under.get(None, [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +150,13 @@ class Diff:
                     "change": group.change,
                     "signature": group.signature,
                     "title": group.title,
+                    "owner": group.owner and group.owner.name,
+                    "evidence": group.owner and group.owner.evidence,
                     "cells": [item.cell.id for item in group.cells],
+                    "causes": [
+                        {"root": item.cell.id, "dependants": [each.cell.id for each in others]}
+                        for item, others in group.causes
+                    ],
                 }
                 for group in self.groups
             ],
@@ -148,6 +168,7 @@ class Diff:
                     "before": _verdict(item.before),
                     "after": _verdict(item.after),
                     "known": _known(item.known),
+                    "root": item.root and item.root.id,
                 }
                 for item in self.cells
             ],
@@ -238,3 +259,21 @@ def _grouped(cells: Iterable[CellChange]) -> Iterator[GroupChange]:
             title=told.title if told else None,
             cells=tuple(members),
         )
+
+
+def explained(found: Diff, *, before: Siblings, after: Siblings, made_of: MadeOf) -> Diff:
+    """The same diff with the owner of each group, and what depends on what within it.
+
+    `before` and `after` are the cells of each side by model class; a fix is explained by the first.
+    """
+    groups = []
+    for group in found.groups:
+        failed = [item.group for item in group.cells if item.group and item.group.signature]
+        siblings = before if group.change is Change.FIXED else after
+        under = roots(failed, made_of)
+        cells = tuple(replace(item, root=under.get(item.cell)) for item in group.cells)
+        whose = group_owner(failed, siblings) if failed else None
+        groups.append(replace(group, cells=cells, owner=whose))
+    told = {item.cell: item for group in groups for item in group.cells}
+    cells = tuple(told.get(item.cell, item) for item in found.cells)
+    return replace(found, groups=tuple(groups), cells=cells)

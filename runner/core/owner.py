@@ -95,7 +95,7 @@ def owner(failed: CellVerdict, siblings: Iterable[CellVerdict]) -> Owner:
     others = {each.cell: each for each in siblings}
     ruling = _ruled(failed, others)
     facts = [ruling.fact, *_beside(failed, others)]
-    told = f"{', '.join(facts)}: {_NO_EVIDENCE} {ruling.name}"
+    told = f"{', '.join(facts)}; {_NO_EVIDENCE} {ruling.name}"
     if ruling.decided:
         only = "only " if all("pass" in fact for fact in facts) else ""
         where = f"{failed.cell.backend} {failed.cell.variant} {_ends(failed)}"
@@ -119,7 +119,7 @@ def group_owner(failed: Sequence[CellVerdict], siblings: Siblings) -> Owner:
     order = sorted(counted.items(), key=lambda item: (item[0][0] != name, -item[1], item[0]))
     told = "; ".join(_told(count, len(rulings), *said, name) for said, count in order)
     decided = any(each.decided for each in rulings)
-    end = f" → {name}" if decided else f": {_NO_EVIDENCE} {name}"
+    end = f" → {name}" if decided else f"; {_NO_EVIDENCE} {name}"
     return Owner(name=name, evidence=told + end, decided=decided)
 
 
@@ -135,7 +135,7 @@ def _class(cell: Cell) -> tuple[str, str]:
 def _ruled(failed: CellVerdict, others: Mapping[Cell, CellVerdict]) -> _Ruling:
     rule = failed.owner or "unknown"
     if failed.stage is None or failed.stage.order < Stage.CAPTURE.order:
-        return _Ruling(rule, "it stopped before any export", decided=False)
+        return _Ruling(rule, "stopped before any export", decided=False)
     upstream = rule if rule in _UPSTREAM else "torch.export"
     if failed.cell.backend == WITNESS:
         return _witness_itself(failed, others, upstream)

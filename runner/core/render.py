@@ -6,7 +6,7 @@ no line is cut. Whatever a model or an exporter printed is escaped.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner.core.change import Change
 from runner.core.diff import CellChange, Diff, GroupChange
@@ -24,6 +24,7 @@ _SIGNS = {
 _LOST = "❌"
 _NOWHERE = "∅"
 _CELLS_PER_GROUP = 12
+_NAMES_PER_ROOT = 8
 
 #: what pytest calls each verdict, in the order of its summary line
 _WORDS = {
@@ -146,9 +147,13 @@ def _text(diff: Diff) -> Iterator[str]:
         yield f"{count} {TITLES[change]}{_excused(diff, change)}"
         for group in _of(diff, change):
             yield f"  {group.signature or '-'}  {_line(group.title or '')}".rstrip()
-            for item in group.cells[:_CELLS_PER_GROUP]:
+            if group.owner:
+                yield f"    {group.owner.evidence}"
+            for item, others in group.causes[:_CELLS_PER_GROUP]:
                 yield f"    {arrow(item)}  {item.cell.id}{_because(item)}"
-            yield from _more(len(group.cells), "    ")
+                if others:
+                    yield f"           {_dependants(item, others)}"
+            yield from _left_out(group, "    ")
     yield from _known_text(diff)
 
 
@@ -208,11 +213,14 @@ def _markdown(diff: Diff) -> Iterator[str]:
         yield ""
         yield f"#### {count} {TITLES[change]}{_excused(diff, change)}"
         for group in _of(diff, change):
-            yield f"- **{escape(group.title or 'no failure group')}** {_code(group.signature)}"
-            for item in group.cells[:_CELLS_PER_GROUP]:
-                why = escape(item.reason or "")
+            whose = f" · {escape(group.owner.evidence)}" if group.owner else ""
+            title = escape(group.title or "no failure group")
+            yield f"- **{title}** {_code(group.signature)}{whose}"
+            for item, others in group.causes[:_CELLS_PER_GROUP]:
+                parts = (item.reason or "", _dependants(item, others))
+                why = escape("; ".join(filter(None, parts)))
                 yield f"    - {_code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
-            yield from _more(len(group.cells), "    - ")
+            yield from _left_out(group, "    - ")
     yield from _known_markdown(diff)
 
 
@@ -234,6 +242,29 @@ def _known_markdown(diff: Diff) -> Iterator[str]:
 
 def _of(diff: Diff, change: Change) -> list[GroupChange]:
     return [group for group in diff.groups if group.change is change]
+
+
+def _dependants(root: CellChange, others: Sequence[CellChange]) -> str:
+    """`and 2 dependants: LlamaForCausalLM, llava/LlavaModel`."""
+    if not others:
+        return ""
+    names = [
+        each.cell.model_class
+        if each.cell.model_type == root.cell.model_type
+        else f"{each.cell.model_type}/{each.cell.model_class}"
+        for each in others
+    ]
+    rest = len(names) - _NAMES_PER_ROOT
+    more = f" and {rest} more" if rest > 0 else ""
+    word = "dependant" if len(names) == 1 else "dependants"
+    return f"and {len(names)} {word}: {', '.join(names[:_NAMES_PER_ROOT])}{more}"
+
+
+def _left_out(group: GroupChange, indent: str) -> Iterator[str]:
+    """How many cells stand beyond the roots that are told."""
+    rest = sum(1 + len(others) for _, others in group.causes[_CELLS_PER_GROUP:])
+    if rest:
+        yield f"{indent}and {rest} more"
 
 
 def _more(count: int, indent: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Compares two stored runs, with what is known to fail."""
+"""Compares two stored runs, with what is known to fail and what explains the rest."""
 
 from runner.core.diff import Diff, diff
+from runner.steps.explaining import explain_diff
 from runner.steps.knowing import known_between
 from runner.store import reads
 from runner.store.engine import Engine
@@ -11,7 +12,7 @@ def compare_runs(engine: Engine, baseline: str, head: str) -> Diff:
     before, after = reads.run(engine, baseline), reads.run(engine, head)
     verdicts = reads.verdicts(engine, after.id)
     known, added = known_between(before, after, verdicts)
-    return diff(
+    found = diff(
         before,
         after,
         reads.verdicts(engine, before.id),
@@ -19,3 +20,4 @@ def compare_runs(engine: Engine, baseline: str, head: str) -> Diff:
         known=known,
         added_skips=added,
     )
+    return explain_diff(engine, found)

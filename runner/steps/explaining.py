@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runner.core.change import Change
+from runner.core.diff import Diff, explained
 from runner.core.owner import Owner, group_owner, owner
 from runner.core.roots import Cause, causes
 from runner.core.runs import CellVerdict, FailureGroup, Run
@@ -59,3 +61,22 @@ def explain_groups(engine: Engine, run: Run) -> tuple[list[FailureGroup], list[U
         groups.append(replace(group, owner=whose.name, evidence=whose.evidence, unlocks=turned))
     titles = {group.signature: group.title for group in groups}
     return groups, order(waits, titles, limit=_STEPS)
+
+
+def explain_diff(engine: Engine, found: Diff) -> Diff:
+    """The diff with the owners of its groups, and what depends on what."""
+    fixed, failing = (
+        [
+            item.cell
+            for group in found.groups
+            if group.signature and (group.change is Change.FIXED) is side
+            for item in group.cells
+        ]
+        for side in (True, False)
+    )
+    return explained(
+        found,
+        before=history.kin(engine, found.baseline, fixed),
+        after=history.kin(engine, found.head, failing),
+        made_of={each.cell: each.made_of for each in remembered(engine, [*fixed, *failing])},
+    )

@@ -215,6 +215,17 @@ def test_a_failing_cell_says_whose_it_is_and_between_which_runs_it_broke(
     assert (passes["owner"], passes["last_good"], passes["first_bad"]) == (None, None, None)
 
 
+def test_a_diff_tells_owners_and_folds_what_depends_on_a_root(client: TestClient) -> None:
+    sections = client.get("/diff/1/2.json").json()["sections"]
+    [group] = next(each for each in sections if each["change"] == "regressed")["groups"]
+    assert group["owner"]["name"] == "onnxscript"
+    assert len(group["cells"]) == 10
+    roots = {cause["root"]["id"]: len(cause["dependants"]) for cause in group["causes"]}
+    assert roots["mamba/MambaModel/forward-static/onnx"] == 1
+    assert sum(1 + dependants for dependants in roots.values()) == 10
+    assert group["owner"]["evidence"] in client.get("/diff/1/2").text
+
+
 def test_flaky_cells_are_told_with_the_runs_that_show_it(client: TestClient) -> None:
     twin = client.get("/flaky.json").json()
     assert [(each["id"], each["flips"], each["considered"]) for each in twin["cells"]] == [

@@ -7,7 +7,8 @@ import pytest
 from harness.cells import Cell
 from harness.results import Stage
 from runner.core.change import Change, compare
-from runner.core.diff import diff
+from runner.core.diff import diff, explained
+from runner.core.owner import by_class
 from runner.core.runs import CellVerdict, Run, Verdict
 
 CELL = Cell.parse("llama/LlamaModel/forward-static/onnx")
@@ -130,3 +131,38 @@ def test_the_json_is_the_contract_of_the_command_line() -> None:
     assert found["counts"] == {"regressed": 1}
     assert set(found["cells"][0]) >= {"cell", "change", "before", "after"}
     assert found["stack"] == {"torch": ("2.1", "2.2")}
+
+
+def test_a_fix_is_explained_by_the_baseline_and_a_failure_by_the_head() -> None:
+    broken, mended = (Cell.parse(f"{name}/M/forward-static/onnx") for name in ("a", "b"))
+    failed = {
+        cell: CellVerdict(cell=cell, verdict=Verdict.FAIL, stage=Stage.LOWER, signature="s1-aa")
+        for cell in (broken, mended)
+    }
+    passed = {cell: CellVerdict(cell=cell, verdict=Verdict.PASS) for cell in failed}
+    witness = CellVerdict(cell=Cell.parse("b/M/forward-static/dynamo"), verdict=Verdict.PASS)
+    found = explained(
+        diff(
+            _run(1, expected=2, passed=1),
+            _run(2, expected=2, passed=1),
+            [passed[broken], failed[mended]],
+            [failed[broken], passed[mended]],
+        ),
+        before=by_class([failed[mended], witness]),
+        after=by_class([failed[broken]]),
+        made_of={},
+    ).to_json()
+    told = {group["change"]: (group["owner"], group["evidence"]) for group in found["groups"]}
+    assert told["fixed"] == ("torch.onnx", "1 of 1 cells: dynamo passes the same case → torch.onnx")
+    assert told["regressed"][1].startswith("1 of 1 cells: dynamo was not asked")
+
+
+def test_the_json_tells_roots_and_their_dependants() -> None:
+    cells = [Cell.parse(f"a/{name}/forward-static/onnx") for name in ("AForCausalLM", "AModel")]
+    failed = [CellVerdict(cell=cell, verdict=Verdict.FAIL, signature="s1-aa") for cell in cells]
+    passed = [CellVerdict(cell=cell, verdict=Verdict.PASS) for cell in cells]
+    runs = _run(1, expected=2, passed=2), _run(2, expected=2, passed=0)
+    found = explained(diff(*runs, passed, failed), before={}, after={}, made_of={}).to_json()
+    head, root = (cell.id for cell in cells)
+    assert found["groups"][0]["causes"] == [{"root": root, "dependants": [head]}]
+    assert {each["cell"]: each["root"] for each in found["cells"]} == {head: root, root: None}

@@ -125,7 +125,7 @@ def test_a_witness_that_says_nothing_leaves_the_rules_owner(
 ) -> None:
     failed = _fails("onnx", "lower", rule="onnxscript")
     found = owner(failed, [failed, *([witness] if witness else [])])
-    assert found.evidence == f"{says}: no evidence, so its rule's owner: onnxscript"
+    assert found.evidence == f"{says}; no evidence, so its rule's owner: onnxscript"
     assert not found.decided
 
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.cells import Cell
-from runner.core.diff import Diff, diff
+from harness.results import Stage
+from runner.core.diff import Diff, diff, explained
+from runner.core.owner import by_class
 from runner.core.render import as_markdown, as_text, escape, summary_line
 from runner.core.runs import Canary, CellVerdict, Run, Verdict
 
@@ -109,3 +111,55 @@ def test_an_export_that_now_dies_is_in_doubt_and_not_good_news() -> None:
     before = [CellVerdict(cell=cell, verdict=Verdict.PASS)]
     after = [CellVerdict(cell=cell, verdict=Verdict.CRASH)]
     assert "1 exports in doubt" in as_text(diff(_run(1, 20), _run(2, 20), before, after))
+
+
+def test_a_root_stands_once_with_its_dependants_and_its_group_with_its_owner() -> None:
+    names = ["LlamaForCausalLM", "LlamaForTokenClassification", "LlamaModel"]
+    cells = [Cell.parse(f"llama/{name}/forward-static/onnx") for name in names]
+    llava = Cell.parse("llava/LlavaModel/forward-static/onnx")
+    failed = [
+        CellVerdict(
+            cell=cell,
+            verdict=Verdict.FAIL,
+            stage=Stage.LOWER,
+            owner="onnxscript",
+            signature="s1-aa",
+            title="no kernel",
+        )
+        for cell in (*cells, llava)
+    ]
+    passed = [CellVerdict(cell=each.cell, verdict=Verdict.PASS) for each in failed]
+    dynamo = Cell.parse("llama/LlamaModel/forward-static/dynamo")
+    witness = CellVerdict(cell=dynamo, verdict=Verdict.PASS)
+    found = explained(
+        diff(_run(1, 20), _run(2, 20), passed, failed),
+        before={},
+        after=by_class([*failed, witness]),
+        made_of={llava: ["transformers.models.llama.modeling_llama:LlamaModel"]},
+    )
+    dependants = "and 3 dependants: LlamaForCausalLM, LlamaForTokenClassification, llava/LlavaModel"
+    evidence = (
+        "1 of 4 cells: dynamo passes the same case; 3 of 4 cells: dynamo was not asked → onnxscript"
+    )
+    for told in (as_text(found), as_markdown(found)):
+        assert told.count("llama/LlamaModel/forward-static/onnx") == 1
+        assert "more" not in told
+        assert dependants in told
+        assert evidence in told.replace("\\", "")
+
+
+def test_cells_beyond_the_told_roots_are_counted_with_their_dependants() -> None:
+    models = [_cell(f"m{number:02}/Model") for number in range(14)]
+    heads = [_cell(f"m{number:02}/ModelForCausalLM") for number in range(14)]
+    failed = [
+        CellVerdict(cell=cell, verdict=Verdict.FAIL, signature="s1-aa", title="op")
+        for cell in (*models, *heads)
+    ]
+    passed = [CellVerdict(cell=each.cell, verdict=Verdict.PASS) for each in failed]
+    found = diff(_run(1, 28), _run(2, 28), passed, failed)
+    found = explained(found, before={}, after=by_class(failed), made_of={})
+    assert "    and 4 more" in as_text(found).splitlines()
+
+
+def _cell(name: str) -> Cell:
+    return Cell.parse(f"{name}/forward-static/onnx")
