@@ -1,7 +1,7 @@
 """The command line: `export-matrix`. Each command reads its options, calls `steps`, and prints.
 
-Exit codes: 0 done, 1 incomplete (`run`) or the failure is there (`reproduce` scripts), 2 bad usage
-or bad input, 3 `--fail-on` matched.
+Exit codes: 0 done, 1 incomplete (`run`, `diff --fail-on`) or the failure is there (`reproduce`
+scripts), 2 bad usage or bad input, 3 `--fail-on` matched.
 """
 
 import sys

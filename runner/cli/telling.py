@@ -45,7 +45,10 @@ def diff(
     format_: Annotated[Format, typer.Option("--format", help="How to tell it.")] = Format.TEXT,
     fail_on: Annotated[
         list[Change] | None,
-        typer.Option(help="Exit 3 if any cell changed like this, unless known; may be repeated."),
+        typer.Option(
+            help="Exit 3 if any cell changed like this, unless known, and 1 if none did but a run"
+            " is incomplete or in doubt; may be repeated."
+        ),
     ] = None,
     database: Database = None,
 ) -> None:
@@ -60,6 +63,8 @@ def diff(
         listed(plain(told).splitlines())
     if any(found.counts.get(change, 0) > found.excused(change) for change in fail_on or ()):
         raise typer.Exit(3)
+    if fail_on and not found.trusted:
+        raise typer.Exit(1)
 
 
 def classify(

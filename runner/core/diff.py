@@ -92,6 +92,11 @@ class Diff:
         return self.baseline.complete and self.head.complete
 
     @property
+    def trusted(self) -> bool:
+        """Whether the absence of a change means anything."""
+        return self.complete and not (self.baseline.doubtful or self.head.doubtful)
+
+    @property
     def losses(self) -> int:
         return sum(change.loss for change in self.cells)
 

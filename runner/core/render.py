@@ -119,10 +119,11 @@ def _sign(found: CellVerdict | None) -> str:
 
 def headline(diff: Diff) -> str:
     """What the diff comes to, in one line; incomplete is never good news."""
+    lacking = "" if diff.complete else "; incomplete, there may be more"
     if diff.losses:
-        return f"❌ {diff.losses} exports lost"
+        return f"❌ {diff.losses} exports lost{lacking}"
     if diff.doubts:
-        return f"⚠️ {diff.doubts} exports in doubt (timeout, oom, crash or flaky)"
+        return f"⚠️ {diff.doubts} exports in doubt (timeout, oom, crash or flaky){lacking}"
     if diff.baseline.doubtful or diff.head.doubtful:
         return "⚠️ in doubt: the canary of a run differs from its results"
     if not diff.complete:

@@ -214,6 +214,18 @@ def test_two_runs_of_the_same_revision_differ_in_nothing(cli: Cli) -> None:
     assert set(record["counts"]) <= {"still-passing", "still-failing", "unknown"}
 
 
+def test_a_diff_with_an_incomplete_run_is_never_green(cli: Cli) -> None:
+    cli("run", "toy/Passes/*", *TOY)
+    cli("run", "toy/Passes/*", *TOY, "--no-reuse", PYTEST_ADDOPTS="--no-such-option")
+    told = cli("diff", "1", "2", "--fail-on", "regressed")
+    assert told.returncode == 1
+    assert "incomplete: 0 of 2" in told.stdout
+    assert "✅ no export lost" not in told.stdout
+    assert "| 0 of 2 |" in cli("diff", "1", "2", "--format", "markdown").stdout
+    assert json.loads(cli("diff", "1", "2", "--format", "json").stdout)["complete"] is False
+    assert cli("diff", "1", "2").returncode == 0
+
+
 def test_results_made_elsewhere_are_ingested_once(cli: Cli, tmp_path: Path) -> None:
     cli("run", "toy/Passes/*", *TOY)
     file = str(next(tmp_path.glob(".export-matrix/runs/*/shards/000.jsonl")))

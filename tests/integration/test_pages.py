@@ -97,6 +97,20 @@ def test_a_run_with_missing_cells_is_told_as_incomplete(client: TestClient) -> N
     assert "288 missing" in page
 
 
+@pytest.mark.parametrize("address", ["/", "/runs", "/runs/3", "/diff/2/3", "/diff/3/2", "/diff"])
+def test_an_incomplete_run_is_told_as_such_wherever_it_is_shown(
+    client: TestClient, address: str
+) -> None:
+    assert "incomplete" in client.get(address).text
+
+
+def test_the_twins_tell_what_is_complete(client: TestClient) -> None:
+    listed = {run["id"]: run["complete"] for run in client.get("/runs.json").json()["runs"]}
+    assert (listed[2], listed[3]) == (True, False)
+    assert client.get("/diff/1/2.json").json()["complete"] is True
+    assert client.get("/diff/2/3.json").json()["complete"] is False
+
+
 def test_a_selection_filters_the_matrix_and_is_the_address(client: TestClient) -> None:
     page = client.get("/runs/2?q=backend:onnx model:mamba").text
     assert "MambaForCausalLM" in page

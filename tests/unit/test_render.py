@@ -73,6 +73,12 @@ def test_an_incomplete_diff_is_never_good_news() -> None:
     assert "19 of 20" in told
 
 
+def test_losses_of_an_incomplete_diff_may_not_be_all() -> None:
+    found = _regressed(3, "no kernel", received=19)
+    assert "❌ 3 exports lost; incomplete, there may be more" in as_text(found)
+    assert "❌ 3 exports lost; incomplete, there may be more" in as_markdown(found)
+
+
 def test_a_diff_of_a_run_whose_canary_differs_is_never_good_news() -> None:
     found = _regressed(0, "")
     doubted = replace(found.head, canary=Canary(differ={"m/M/forward-static/onnx": "other bytes"}))
