@@ -37,7 +37,7 @@ def groups_page(engine: Engine, ref: str) -> GroupsPage:
     if not reads.runs(engine, limit=1):
         return GroupsPage(run=None, groups=(), first=(), failing=0)
     run = reads.run(engine, ref)
-    groups, first = explain_groups(engine, run)
+    groups, first = explain_groups(engine, run, reads.verdicts(engine, run.id))
     failing = sum(group.cells for group in groups)
     return GroupsPage(run=row(run), groups=tuple(groups), first=tuple(first), failing=failing)
 

@@ -16,6 +16,7 @@ from runner.core.known import Standing
 from runner.core.render import summary_line
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Run, Verdict
 from runner.core.select import parse
+from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
 from runner.store import reads
 from runner.store.engine import Engine
@@ -123,7 +124,7 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         query_error=problem,
         matrix=by_class(found) if classes else by_type(found),
         classes=classes,
-        groups=_groups(reads.groups(engine, run.id), found),
+        groups=_groups(explain_groups(engine, run, verdicts)[0], found),
         errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
         slowest=_top(found, "duration_s"),
         largest_plans=_top(found, "planned_bytes"),

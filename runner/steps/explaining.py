@@ -45,10 +45,12 @@ def explain_group(engine: Engine, run: Run, failed: Sequence[CellVerdict]) -> Gr
     )
 
 
-def explain_groups(engine: Engine, run: Run) -> tuple[list[FailureGroup], list[Unlock]]:
-    """All groups of a run with their owners, and which to fix first."""
-    failed = reads.grouped_cells(engine, run.id)
-    siblings = history.kin(engine, run, [each.cell for each in failed])
+def explain_groups(
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict]
+) -> tuple[list[FailureGroup], list[Unlock]]:
+    """All groups of a run with their owners, and which to fix first; `verdicts` are its cells."""
+    failed = [each for each in verdicts if each.signature]
+    siblings = history.kin(engine, run, [each.cell for each in failed], own=verdicts)
     waits = waiting(failed, siblings)
     alone = unlocked(waits)
     by_group: dict[str | None, list[CellVerdict]] = defaultdict(list)

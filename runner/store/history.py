@@ -6,12 +6,12 @@ Every question is answered from an index: a cell's own rows (`cell_id, run_id`),
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Engine, Row, case, func, select, union
+from sqlalchemy import Connection, Engine, Row, case, func, select, union
 
 from harness.backends import backend_names
 from harness.cells import Cell, Variant
@@ -156,31 +156,51 @@ def _flakiest(
     return sorted(flipped, key=lambda each: (-each[1].percent, -each[1].flips, each[0]))
 
 
-def kin(engine: Engine, run: Run, failed: Collection[Cell]) -> Siblings:
+def kin(
+    engine: Engine,
+    run: Run,
+    failed: Collection[Cell],
+    *,
+    own: Iterable[CellVerdict] | None = None,
+) -> Siblings:
     """The cells of those model classes in a run, on all backends, in all variants.
 
     What the run itself has no result of is taken from the newest other run of its revision and
-    stack: a run of one backend is explained by another's.
+    stack: a run of one backend is explained by another's. `own` are the run's, if they are known.
     """
     classes = {(each.model_type, each.model_class) for each in failed}
     backends = {*backend_names(), *(each.backend for each in failed)}
-    ids = sorted(
+    ids = {
         Cell(model_type, model_class, variant, backend).id
         for (model_type, model_class), variant, backend in product(classes, Variant, backends)
-    )
-    alike = select(runs_).where(runs_.c.revision == run.revision)
+    }
+    alike = select(runs_).where(runs_.c.revision == run.revision, runs_.c.id != run.id)
     alike = alike.order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
     with engine.connect() as connection:
-        runs = [each.id for each in read_runs(connection, alike) if each.stack == run.stack]
-        asked = VERDICTS.where(verdicts_.c.run_id.in_({*runs, run.id}))
-        rows = [
-            row
-            for part in chunks(ids)
-            for row in connection.execute(asked.where(cells_.c.cell.in_(part)))
-        ]
-    # The run's own result first, then the newest; a missing one last.
-    rows.sort(key=lambda row: (row.verdict == Verdict.MISSING, row.run_id != run.id, -row.run_id))
-    newest: dict[str, Row[Any]] = {}
-    for row in rows:
-        newest.setdefault(row.cell, row)
-    return by_class(sorted(map(read_verdict, newest.values()), key=lambda found: found.cell))
+        mine = list(_newest(connection, ids, [run.id])) if own is None else _of(own, classes)
+        said = {each.cell: each for each in mine if each.verdict is not Verdict.MISSING}
+        others = [each.id for each in read_runs(connection, alike) if each.stack == run.stack]
+        lacking = ids - {cell.id for cell in said}
+        for each in _newest(connection, lacking, others) if others else ():
+            said.setdefault(each.cell, each)
+    for each in mine:
+        said.setdefault(each.cell, each)
+    return by_class(said[cell] for cell in sorted(said))
+
+
+def _of(found: Iterable[CellVerdict], classes: Collection[tuple[str, str]]) -> list[CellVerdict]:
+    return [each for each in found if (each.cell.model_type, each.cell.model_class) in classes]
+
+
+def _newest(
+    connection: Connection, ids: Collection[str], runs: Collection[int]
+) -> Iterator[CellVerdict]:
+    """What those runs say of those cells, the newest first; a missing result says nothing."""
+    asked = VERDICTS.where(verdicts_.c.run_id.in_(runs))
+    rows = [
+        row
+        for part in chunks(sorted(ids))
+        for row in connection.execute(asked.where(cells_.c.cell.in_(part)))
+    ]
+    rows.sort(key=lambda row: (row.verdict == Verdict.MISSING, -row.run_id))
+    return map(read_verdict, rows)

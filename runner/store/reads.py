@@ -160,12 +160,6 @@ def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerd
     return _verdicts(engine, asked)
 
 
-def grouped_cells(engine: Engine, run_id: int) -> list[CellVerdict]:
-    """The cells of a run that are in a failure group, in order."""
-    asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.group_id.is_not(None))
-    return _verdicts(engine, asked)
-
-
 def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
     with engine.connect() as connection:
         return sorted(
