@@ -99,10 +99,9 @@ class ComponentResult:
     outputs: tuple[OutputDifference, ...] = ()
     #: memory arenas that the program plans, in bytes (ExecuTorch)
     planned_bytes: int | None = None
-    #: size of the exported program, in bytes, and the nodes of its graph
+    #: the exported program: size in bytes, nodes of its graph, a digest that equal ones share
     program_bytes: int | None = None
     graph_nodes: int | None = None
-    #: of the exported program, in hexadecimal; equal for equal programs, None if it can't be told
     digest: str | None = None
     #: patches and graph fixes of `transformers.exporters` that fired
     patches: tuple[str, ...] = ()
