@@ -4,11 +4,11 @@
 
 after TestGrid's flip flakiness. Of the last runs those are *considered* that executed the cell and
 say something of it: not what was carried over (it is the same execution), skipped, missing, or an
-error of ours. They are compared where what decides the outcome is equal: under one fingerprint, or
-where none is known under one revision and stack; a run that there is nothing to compare with is not
-considered. A *flip* is a change between pass and not-pass
-from one of them to the next, or a flaky verdict, which flipped within its run. A stretch of three
-or more failures in a row is left out: that is something broken, not something flaky.
+error of ours. They are compared where what decides the outcome is equal: at one revision and stack,
+or where an audit of what could have been carried over told that the fingerprint is the earlier
+one's. A run that there is nothing to compare with is not considered. A *flip* is a change between
+pass and not-pass from one of them to the next, or a flaky verdict, which flipped within its run. A
+stretch of three or more failures in a row is left out: that is something broken, not flaky.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ class Executed:
 
     run_id: int
     verdict: Verdict
-    #: results of one condition may be compared: a fingerprint, or a revision and its stack
+    #: results of one condition may be compared: what decides them is equal
     condition: str
 
 

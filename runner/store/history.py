@@ -119,9 +119,8 @@ def flakiest(
     """The cells that flipped in the last runs, the flakiest first."""
     with engine.connect() as connection:
         newest = read_runs(connection, select(runs_).order_by(runs_.c.id.desc()).limit(last))
-        conditions = {each.id: _condition(each) for each in newest}
         said = (
-            verdicts_.c.run_id.in_(conditions),
+            verdicts_.c.run_id.in_([each.id for each in newest]),
             verdicts_.c.carried_from.is_(None),
             verdicts_.c.verdict.in_([each.value for each in (*_BAD, Verdict.PASS, Verdict.FLAKY)]),
         )
@@ -133,9 +132,10 @@ def flakiest(
             select(cells_.c.cell, verdicts_.c.run_id, verdicts_.c.verdict)
             .join(cells_, cells_.c.id == verdicts_.c.cell_id)
             .where(*said, verdicts_.c.cell_id.in_(mixed))
+            .order_by(verdicts_.c.run_id)
         )
         rows = connection.execute(asked).all()
-    return _flakiest(rows, conditions)[:limit]
+    return _flakiest(rows, {each.id: each for each in newest})[:limit]
 
 
 def _condition(run: Run) -> str:
@@ -145,12 +145,18 @@ def _condition(run: Run) -> str:
 
 
 def _flakiest(
-    rows: Sequence[Row[Any, Any, Any]], conditions: Mapping[int, str]
+    rows: Sequence[Row[Any, Any, Any]], runs: Mapping[int, Run]
 ) -> list[tuple[Cell, Flakiness]]:
+    conditions = {each.id: _condition(each) for each in runs.values()}
+    missed = {each.id: frozenset(each.audit.missed if each.audit else ()) for each in runs.values()}
     by_cell: dict[str, list[Executed]] = defaultdict(list)
     for cell, run_id, verdict in rows:
-        found = Executed(run_id=run_id, verdict=Verdict(verdict), condition=conditions[run_id])
-        by_cell[cell].append(found)
+        before = by_cell[cell]
+        # An audit ran it as its fingerprint was the earlier one's, whatever the revision.
+        same = before and cell in missed[run_id]
+        condition = before[-1].condition if same else conditions[run_id]
+        found = Executed(run_id=run_id, verdict=Verdict(verdict), condition=condition)
+        before.append(found)
     told = [(Cell.parse(cell), flakiness(executed)) for cell, executed in by_cell.items()]
     flipped = [each for each in told if each[1].flips]
     return sorted(flipped, key=lambda each: (-each[1].percent, -each[1].flips, each[0]))

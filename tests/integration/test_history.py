@@ -12,9 +12,10 @@ from sqlalchemy import Connection, event, text
 from harness.cells import Cell
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
-from runner.core.runs import Run, Verdict
+from runner.core.runs import Audit, Run, Verdict
 from runner.store import history, reads, writes
 from runner.store.engine import Engine
+from runner.store.fingerprints import note_audit
 
 CELL = Cell.parse("m/M/forward-static/onnx")
 OTHER = Cell.parse("m/M/forward-dynamic/onnx")
@@ -143,6 +144,14 @@ def test_a_change_of_revision_or_stack_is_no_flip(engine: Engine, changed: dict[
     _run(engine, 1, {CELL: "P"})
     _run(engine, 2, {CELL: "F"}, **changed)
     assert history.flakiest(engine) == []
+
+
+def test_what_an_audit_found_to_differ_is_a_flip_whatever_the_revision(engine: Engine) -> None:
+    _run(engine, 1, {CELL: "P"})
+    _run(engine, 2, {CELL: "F"}, revision="5.24.0")
+    note_audit(engine, "r2", Audit(carried=9, audited=1, missed=(CELL.id,)))
+    [(_, found)] = history.flakiest(engine)
+    assert (found.flips, found.considered) == (1, 2)
 
 
 def test_what_was_carried_over_is_not_considered(engine: Engine) -> None:
