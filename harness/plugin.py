@@ -21,11 +21,12 @@ import pytest
 
 from harness import hooks
 from harness.cells import Cell
-from harness.errors import SelectionError
+from harness.errors import RecordError, SelectionError
 from harness.isolation.client import ask
 from harness.isolation.host import Host, Wanted
 from harness.isolation.messages import Limits, Request
 from harness.results import Outcome, Result
+from harness.terms import Terms, read_terms
 from harness.zoo.base import TRANSFORMERS
 
 if TYPE_CHECKING:
@@ -52,8 +53,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--matrix-revision", default="installed", metavar="NAME", help="what is under test")
     add("--matrix-revision-path", type=Path, metavar="DIR", help="folder of its transformers")
     add("--matrix-zoo", default=TRANSFORMERS, metavar="MODULE", help="where cases come from")
-    add("--matrix-time-limit", type=float, default=300, metavar="S", help="seconds for a cell")
-    add("--matrix-memory-limit", type=int, default=4096, metavar="MIB", help="memory for a cell")
+    add("--matrix-terms", type=Path, metavar="FILE", help="what each cell may take (JSON)")
+    add(
+        "--matrix-time-limit",
+        type=float,
+        default=300,
+        metavar="S",
+        help="seconds for any other cell",
+    )
+    add("--matrix-memory-limit", type=int, default=4096, metavar="MIB", help="memory for any other")
     add("--matrix-dynamic-shapes", type=Path, metavar="FILE", help="which axes may vary (TOML)")
     add("--matrix-zygote-growth", type=int, default=512, metavar="MIB", help="then it is replaced")
     add("--matrix-cold", action="store_true", help="a cold process for each cell, nothing forked")
@@ -68,7 +76,11 @@ def pytest_configure(config: pytest.Config) -> None:
     files = [Path(arg.partition("::")[0]) for arg in config.args]
     if not any(file.suffix == SUFFIX for file in files):
         return
-    config.pluginmanager.register(Collector(config), "matrix-collector")
+    try:
+        collector = Collector(config)
+    except RecordError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(collector, "matrix-collector")
     if not hasattr(config, "workerinput"):
         controller = Controller(config, [file for file in files if file.suffix == SUFFIX])
         config.pluginmanager.register(controller, "matrix-controller")
@@ -118,11 +130,12 @@ class CellItem(pytest.Item):
         self.result: Result | None = None
 
     def runtest(self) -> None:  # type: ignore[explicit-override]  # Python 3.12's
-        option = self.config.option
-        limits = Limits(
-            time_s=option.matrix_time_limit, memory_bytes=option.matrix_memory_limit << 20
+        collector: Collector = self.config.pluginmanager.get_plugin("matrix-collector")  # type: ignore[assignment]  # registered by us under that name
+        request = Request(
+            cell=self.cell,
+            attempt=self.config.option.matrix_attempt,
+            limits=Limits.of(collector.terms(self.cell)),
         )
-        request = Request(cell=self.cell, attempt=option.matrix_attempt, limits=limits)
         self.result = ask(_folder(self.config), request)
         match self.result.outcome:
             case Outcome.PASS:
@@ -146,10 +159,19 @@ def _folder(config: pytest.Config) -> Path:
 
 
 class Collector:
-    """In every process: cells become items, and their reports carry results."""
+    """In every process: cells become items on their terms, and their reports carry results."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+        option = config.option
+        self._usual = Terms(
+            time_limit_s=option.matrix_time_limit, memory_limit_mib=option.matrix_memory_limit
+        )
+        file: Path | None = option.matrix_terms
+        self._terms = read_terms(file, self._usual) if file else {}
+
+    def terms(self, cell: Cell) -> Terms:
+        """What the cell may take, and is expected to take."""
+        return self._terms.get(cell, self._usual)
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CellsFile | None:
         if file_path.suffix != SUFFIX:

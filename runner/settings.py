@@ -18,8 +18,15 @@ class Settings(BaseSettings):
     folder: Path = Field(
         Path(".export-matrix"), description="Where runs and fetched revisions are kept."
     )
-    time_limit: float = Field(300, gt=0, description="Seconds that a cell may take.")
-    memory_limit: int = Field(4096, gt=0, description="MiB of resident memory a cell may take.")
+    limits: Path | None = Field(
+        None, description="TOML file of your own rules of what a cell may take."
+    )
+    time_limit: float | None = Field(
+        None, gt=0, description="Seconds that a cell may take, whatever the rules say."
+    )
+    memory_limit: int | None = Field(
+        None, gt=0, description="MiB of resident memory a cell may take, whatever the rules say."
+    )
     known_failures: Path | None = Field(
         None, description="File of known failures of your own, beside the project's."
     )

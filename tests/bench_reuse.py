@@ -143,9 +143,9 @@ def finish_a_run(url: str, folder: Path) -> int:
                 yield found
 
     reuse = Reuse(engine, plan, cache=folder, percent=0)
-    limits = running.Limits()
+    room = running.Room()
     running.execute(
-        engine, plan, limits, on_result=lambda result: None, reuse=reuse, executor=executor
+        engine, plan, room, on_result=lambda result: None, reuse=reuse, executor=executor
     )
     engine.dispose()
     return len(selected.cells) - len(selected.skips)

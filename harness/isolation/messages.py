@@ -13,6 +13,7 @@ from typing import Self
 from harness.cells import Cell
 from harness.errors import MatrixError
 from harness.results import Result, Stage
+from harness.terms import Terms
 
 SOCKET = "socket"
 READY = "ready"
@@ -38,6 +39,10 @@ class Limits:
     time_s: float = 300
     #: resident memory over that of the zygote it was forked from
     memory_bytes: int = 4096 << 20
+
+    @classmethod
+    def of(cls, terms: Terms) -> Self:
+        return cls(time_s=terms.time_limit_s, memory_bytes=terms.memory_limit_mib << 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

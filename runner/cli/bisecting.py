@@ -8,13 +8,12 @@ import typer
 from harness.cells import Cell
 from harness.zoo.base import PROVIDERS
 from runner.cli.console import as_json, err, out
-from runner.cli.options import DEFAULT_ZOO, Database, Json, ZooName
+from runner.cli.options import DEFAULT_ZOO, Database, Json, ZooName, limit_rules
 from runner.core.bisect import Answer, Try
 from runner.core.plain import plain
 from runner.revisions.lines import line
 from runner.settings import settings
 from runner.steps.bisecting import Bisected, Bisection
-from runner.steps.running import Limits
 from runner.steps.selecting import Asked
 from runner.store.engine import ensure
 
@@ -39,9 +38,7 @@ def bisect(  # noqa: PLR0913  (one parameter per option)
         asked=Asked(zoo=PROVIDERS.get(zoo, zoo)),
         cell=Cell.parse(cell),
         line=line(good, bad),
-        limits=Limits(
-            time_s=time_limit or settings().time_limit, memory_mib=settings().memory_limit
-        ),
+        limits=limit_rules(time_s=time_limit),
         folder=settings().folder,
     ).run(_answered)
     if as_json_:

@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import MatrixError
+from runner.core.limits import LimitRule, one_rule, project_rules, read_rules
+from runner.settings import settings
+
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -58,6 +62,22 @@ DynamicShapes = Annotated[
         show_default=False,
     ),
 ]
+LimitsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits",
+        metavar="FILE",
+        help="TOML: your own rules of what a cell may take, which come before the project's "
+        "(runner/limits.toml says how to write one). Default: EXPORT_MATRIX_LIMITS.",
+        show_default=False,
+    ),
+]
+TimeLimit = Annotated[
+    float | None, typer.Option(min=0.001, help="Seconds that a cell may take, whatever rules say.")
+]
+MemoryLimit = Annotated[
+    int | None, typer.Option(min=1, help="MiB that a cell may take, whatever rules say.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Database = Annotated[
     str | None,
@@ -71,3 +91,28 @@ Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result fil
 
 INSTALLED = "installed"
 DEFAULT_ZOO = "transformers"
+
+
+def own_limits(
+    file: Path | None, *, time_s: float | None, memory_mib: int | None
+) -> tuple[LimitRule, ...]:
+    """What is said of limits, before any that the project has."""
+    rules: tuple[LimitRule, ...] = ()
+    if file is not None:
+        if not file.is_file():
+            raise MatrixError(f"no such file: {file}")
+        rules = read_rules(file.read_text(encoding="utf-8"), name=str(file))
+    return (*one_rule(time_s=time_s, memory_mib=memory_mib), *rules)
+
+
+def limit_rules(
+    file: Path | None = None, *, time_s: float | None = None, memory_mib: int | None = None
+) -> tuple[LimitRule, ...]:
+    """All rules of a new run, the settings' among them."""
+    has = settings()
+    own = own_limits(
+        file or has.limits,
+        time_s=time_s or has.time_limit,
+        memory_mib=memory_mib or has.memory_limit,
+    )
+    return (*own, *project_rules())

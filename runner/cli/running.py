@@ -23,13 +23,19 @@ from runner.cli.options import (
     DynamicShapes,
     Files,
     Json,
+    LimitsFile,
+    MemoryLimit,
     RevisionName,
+    TimeLimit,
     Variants,
     Words,
     ZooName,
+    limit_rules,
+    own_limits,
 )
 from runner.core.canary import CELLS as CANARY_CELLS
 from runner.core.label import label
+from runner.core.limits import LimitRule
 from runner.core.plain import plain
 from runner.core.render import audit_line, canary_line, summary_line
 from runner.core.reuse import AUDIT_PERCENT
@@ -137,8 +143,9 @@ def run(  # noqa: PLR0913  (one parameter per option)
     name: Annotated[
         str | None, typer.Option(help="Unique name of the run, the same for all its shares.")
     ] = None,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds that a cell may take.")] = None,
-    memory_limit: Annotated[int | None, typer.Option(help="MiB that a cell may take.")] = None,
+    limits: LimitsFile = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
     reuse: Annotated[
         bool, typer.Option(help="Carry over results that nothing has changed; --no-reuse runs all.")
     ] = True,
@@ -163,23 +170,28 @@ def run(  # noqa: PLR0913  (one parameter per option)
 ) -> None:
     """Plan, execute and ingest a selection of the matrix; failing cells are data, not an error."""
     engine = ensure(database or settings().database_url)
-    limits = running.Limits(
-        workers=workers or _workers(),
-        time_s=time_limit or settings().time_limit,
-        memory_mib=memory_limit or settings().memory_limit,
-    )
+    room = running.Room(workers=workers or _workers())
     if resume is None:
         asked = replace(_asked(words, backend, variant, zoo, case), shapes=dynamic_shapes)
-        plan = _planned(engine, asked, revision, _share(shard), name)
+        rules = limit_rules(limits, time_s=time_limit, memory_mib=memory_limit)
+        plan = _planned(engine, asked, revision, shard=_share(shard), name=name, limits=rules)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)
+        own = own_limits(limits, time_s=time_limit, memory_mib=memory_limit)
+        plan = replace(plan, limits=(*own, *plan.limits))
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
     carrying = Reuse(engine, plan, cache=settings().folder, percent=audit) if reuse else None
-    _execute(engine, plan, limits, carrying, canary=canary, quiet_json=as_json_)
+    _execute(engine, plan, room, carrying, canary=canary, quiet_json=as_json_)
 
 
-def _planned(
-    engine: Engine, asked: Asked, revision: str, shard: tuple[int, int], name: str | None
+def _planned(  # noqa: PLR0913  (what a plan is made from)
+    engine: Engine,
+    asked: Asked,
+    revision: str,
+    *,
+    shard: tuple[int, int],
+    name: str | None,
+    limits: tuple[LimitRule, ...],
 ) -> Plan:
     with err.status("finding the model classes …"):
         resolved = resolve(revision, cache=settings().folder)
@@ -188,14 +200,20 @@ def _planned(
     if asked.shapes:
         drafted["dynamic_shapes"] = asked.shapes.read_text(encoding="utf-8")
     return running.start(
-        engine, selected, resolved, folder=settings().folder, drafted=drafted, shard=shard
+        engine,
+        selected,
+        resolved,
+        folder=settings().folder,
+        drafted=drafted,
+        limits=limits,
+        shard=shard,
     )
 
 
 def _execute(  # noqa: PLR0913  (what a run is executed with)
     engine: Engine,
     plan: Plan,
-    limits: running.Limits,
+    room: running.Room,
     reuse: Reuse | None,
     *,
     canary: int | None,
@@ -205,7 +223,7 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
     try:
         with progress(len(plan.share), quiet=quiet_json) as tell:
             done = running.execute(
-                engine, plan, limits, on_result=tell, reuse=reuse, canary_cells=canary
+                engine, plan, room, on_result=tell, reuse=reuse, canary_cells=canary
             )
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; {_go_on(plan)}", markup=False, soft_wrap=True)

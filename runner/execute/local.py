@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from harness.results import Result
+from harness.terms import Terms, write_terms
 from runner.durable import sync_folder
 from runner.execute.shard import Shard
 
@@ -31,8 +32,7 @@ def command(shard: Shard) -> list[str]:
         "run": shard.run,
         "revision": shard.revision,
         "zoo": shard.zoo,
-        "time-limit": shard.time_limit_s,
-        "memory-limit": shard.memory_limit_mib,
+        "terms": shard.terms_file,
         "attempt": shard.attempt,
         "revision-path": shard.revision_path,
         "dynamic-shapes": shard.shapes,
@@ -63,6 +63,7 @@ def run_shard(shard: Shard) -> Iterator[Result]:
     (shard.folder / f"{shard.name}.cells").write_text(
         "".join(f"{cell.id}\n" for cell in shard.cells)
     )
+    write_terms(shard.terms_file, {cell: shard.terms.get(cell, Terms()) for cell in shard.cells})
     if shard.shapes:
         shard.shapes.write_text(shard.dynamic_shapes, encoding="utf-8")
     shard.results.touch()

@@ -1,12 +1,13 @@
 """What an executor is given, and what every executor is."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from harness.cells import Cell
 from harness.results import Result
+from harness.terms import Terms
 from harness.zoo.base import TRANSFORMERS
 
 
@@ -15,7 +16,7 @@ class Shard:
     """A list of cells, and how to run it."""
 
     cells: Sequence[Cell]
-    #: folder that takes `<name>.cells`, `<name>.jsonl` and `<name>.log`
+    #: folder that takes `<name>.cells`, `<name>.terms.json`, `<name>.jsonl` and `<name>.log`
     folder: Path
     name: str
     run: str
@@ -24,8 +25,8 @@ class Shard:
     revision_path: Path | None = None
     zoo: str = TRANSFORMERS
     workers: int = 1
-    time_limit_s: float = 300
-    memory_limit_mib: int = 4096
+    #: what each cell may take, and is expected to take
+    terms: Mapping[Cell, Terms] = field(default_factory=dict)
     attempt: int = 1
     #: the dynamic shapes that a user gives, as TOML
     dynamic_shapes: str = ""
@@ -35,6 +36,10 @@ class Shard:
     @property
     def results(self) -> Path:
         return self.folder / f"{self.name}.jsonl"
+
+    @property
+    def terms_file(self) -> Path:
+        return self.folder / f"{self.name}.terms.json"
 
     @property
     def log(self) -> Path:

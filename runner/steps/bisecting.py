@@ -13,11 +13,12 @@ from harness.cells import Cell
 from harness.errors import MatrixError
 from harness.stack import stack
 from runner.core.bisect import Answer, Found, Try, bisect
+from runner.core.limits import LimitRule
 from runner.core.runs import CellVerdict, Verdict
 from runner.revisions import resolve
 from runner.revisions.lines import Line
 from runner.steps import running
-from runner.steps.running import Limits
+from runner.steps.running import Room
 from runner.steps.selecting import Asked, select
 from runner.store import history
 from runner.store.engine import Engine
@@ -54,7 +55,7 @@ class Bisection:
     asked: Asked
     cell: Cell
     line: Line
-    limits: Limits
+    limits: tuple[LimitRule, ...]
     folder: Path
 
     def run(self, on_answer: OnAnswer) -> Bisected:
@@ -92,9 +93,14 @@ class Bisection:
         selected = select(asked, revision_path=revision.path)
         drafted = {"selection": f"bisect {self.cell.id}", "zoo": self.asked.zoo}
         plan = running.start(
-            self.engine, selected, replace(revision, name=name), folder=self.folder, drafted=drafted
+            self.engine,
+            selected,
+            replace(revision, name=name),
+            folder=self.folder,
+            drafted=drafted,
+            limits=self.limits,
         )
-        running.execute(self.engine, plan, self.limits, on_result=lambda result: None)
+        running.execute(self.engine, plan, Room(), on_result=lambda result: None)
         return self._known(name)
 
     def _told(self, found: Found) -> Bisected:

@@ -6,6 +6,7 @@ attempts, neither here nor where somebody ingests them. What an interrupt leaves
 
 from dataclasses import replace
 
+from harness.terms import Terms
 from runner.core.canary import comparable, compare, sample, usual_size
 from runner.execute.shard import Executor, Shard
 from runner.steps.plans import Plan, executed, results_in, unused_name
@@ -38,10 +39,17 @@ def check(
         name=unused_name(folder),
         run="",
         workers=max(1, min(shard.workers, len(waiting))),
-        time_limit_s=shard.time_limit_s + _COLD_S,
-        memory_limit_mib=shard.memory_limit_mib + _COLD_MIB,
+        terms={cell: _cold(shard.terms[cell]) for cell in waiting},
         cold=True,
     )
     cold |= {result.cell: result for result in executor(again)}
     found = compare({cell: forked[cell] for cell in chosen}, cold)
     writes.note_canary(engine, plan.uid, found)
+
+
+def _cold(terms: Terms) -> Terms:
+    return replace(
+        terms,
+        time_limit_s=terms.time_limit_s + _COLD_S,
+        memory_limit_mib=terms.memory_limit_mib + _COLD_MIB,
+    )

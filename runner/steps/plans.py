@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +29,7 @@ from harness.cells import Cell
 from harness.errors import MatrixError
 from harness.results import Result
 from harness.zoo.base import TRANSFORMERS
+from runner.core.limits import LimitRule, project_rules
 from runner.durable import write_whole
 
 _PATIENCE_S = 30.0
@@ -54,6 +55,8 @@ class Plan:
     zoo: str = TRANSFORMERS
     #: the dynamic shapes that a user gives, as TOML
     dynamic_shapes: str = ""
+    #: what cells may take: a user's rules, then the project's
+    limits: tuple[LimitRule, ...] = field(default_factory=project_rules)
 
     @property
     def own(self) -> bool:
@@ -70,6 +73,7 @@ class Plan:
             "share": [cell.id for cell in self.share],
             "skips": {cell.id: why for cell, why in self.skips.items()},
             "stack": dict(self.stack),
+            "limits": [dataclasses.asdict(rule) for rule in self.limits],
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "run.json", json.dumps(record, indent=1).encode())
@@ -96,6 +100,7 @@ class Plan:
                 "cells": tuple(map(Cell.parse, record["cells"])),
                 "share": tuple(map(Cell.parse, record["share"])),
                 "skips": {Cell.parse(cell): why for cell, why in record["skips"].items()},
+                "limits": tuple(LimitRule(**rule) for rule in record["limits"]),
             }
         )
 

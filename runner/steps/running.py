@@ -17,6 +17,7 @@ from harness.errors import MatrixError, nearest
 from harness.results import Outcome, Result
 from harness.stack import stack
 from runner.core.label import label
+from runner.core.limits import LimitRule, limited, project_rules
 from runner.core.plan import shards
 from runner.core.runs import Run
 from runner.core.verdict import to_be_retried
@@ -45,12 +46,11 @@ OnResult = Callable[[Result], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a cell may take, and how many run at once."""
+class Room:
+    """What of this machine a run may take."""
 
+    #: cells at once
     workers: int = 1
-    time_s: float = 300
-    memory_mib: int = 4096
 
 
 def new_uid(revision: str, now: datetime) -> str:
@@ -64,12 +64,13 @@ def start(  # noqa: PLR0913  (what a plan is made from)
     *,
     folder: Path,
     drafted: Mapping[str, str],
+    limits: tuple[LimitRule, ...] | None = None,
     shard: tuple[int, int] = (1, 1),
 ) -> Plan:
     """Plan a run, write its folder and open it in the database.
 
     `drafted` holds `selection`, `zoo` and, if given, `dynamic_shapes` and the `uid` that several
-    machines share.
+    machines share. Without `limits`, the project's hold.
     """
     now = datetime.now(UTC)
     uid = drafted.get("uid") or new_uid(revision.name, now)
@@ -90,6 +91,7 @@ def start(  # noqa: PLR0913  (what a plan is made from)
         share=tuple(shares[number - 1]),
         zoo=drafted["zoo"],
         dynamic_shapes=drafted.get("dynamic_shapes", ""),
+        limits=project_rules() if limits is None else limits,
     )
     with held(plan):
         if (plan.folder / "run.json").exists():
@@ -135,7 +137,7 @@ def _open(engine: Engine, plan: Plan) -> Run:
 def execute(  # noqa: PLR0913  (what a run is executed with)
     engine: Engine,
     plan: Plan,
-    limits: Limits,
+    room: Room,
     *,
     on_result: OnResult,
     reuse: Reuse | None = None,
@@ -154,12 +156,12 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
         if reuse:
             done |= _take(engine, reuse.carry(_waiting(plan, done)), on_result)
         # A pytest that dies early has the rest run by another, as long as they get anywhere.
-        while (shard := _next_shard(engine, plan, limits, done)).cells:
+        while (shard := _next_shard(engine, plan, room, done)).cells:
             if not (taken := _take(engine, executor(shard), on_result)):
                 duration = time.monotonic() - began
                 return dataclasses.replace(reads.run(engine, plan.uid), duration_s=duration)
             done |= taken
-        everything = _shard(plan, plan.share, limits, attempt=1)
+        everything = _shard(plan, plan.share, room, attempt=1)
         canary.check(engine, plan, everything, size=canary_cells, executor=executor)
         if reuse:
             reuse.close()
@@ -167,13 +169,13 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
         return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
 
 
-def _next_shard(engine: Engine, plan: Plan, limits: Limits, done: set[Cell]) -> Shard:
+def _next_shard(engine: Engine, plan: Plan, room: Room, done: set[Cell]) -> Shard:
     """What is left to run: all first attempts, then the suspects', alone; at last no cells."""
     if waiting := _waiting(plan, done):
         order = shards(waiting, costs=reads.durations(engine), count=1)[0]
-        return _shard(plan, order, limits, attempt=1)
+        return _shard(plan, order, room, attempt=1)
     attempt, cells = next(iter(suspects(plan).items()), (2, []))
-    return _shard(plan, cells, dataclasses.replace(limits, workers=1), attempt=attempt)
+    return _shard(plan, cells, dataclasses.replace(room, workers=1), attempt=attempt)
 
 
 def _waiting(plan: Plan, done: set[Cell]) -> list[Cell]:
@@ -213,7 +215,7 @@ def suspects(plan: Plan) -> dict[int, list[Cell]]:
     return dict(sorted(again.items()))
 
 
-def _shard(plan: Plan, cells: Sequence[Cell], limits: Limits, *, attempt: int) -> Shard:
+def _shard(plan: Plan, cells: Sequence[Cell], room: Room, *, attempt: int) -> Shard:
     folder = plan.folder / "shards"
     return Shard(
         cells=cells,
@@ -223,9 +225,8 @@ def _shard(plan: Plan, cells: Sequence[Cell], limits: Limits, *, attempt: int) -
         revision=plan.revision,
         revision_path=plan.revision_path,
         zoo=plan.zoo,
-        workers=max(1, min(limits.workers, len(cells))),
-        time_limit_s=limits.time_s,
-        memory_limit_mib=limits.memory_mib,
+        workers=max(1, min(room.workers, len(cells))),
+        terms={cell: limited(cell, plan.limits) for cell in cells},
         attempt=attempt,
         dynamic_shapes=plan.dynamic_shapes,
     )

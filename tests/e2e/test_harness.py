@@ -8,6 +8,7 @@ import pytest
 from harness.cells import Cell
 from harness.isolation.warming import warm_up
 from harness.results import Outcome
+from harness.terms import Terms
 from harness.zoo.base import TRANSFORMERS
 from runner.core.canary import compare
 from runner.core.runs import Canary
@@ -49,9 +50,9 @@ def test_a_forked_cell_and_a_cold_one_export_the_same_bytes(tmp_path: Path) -> N
         name="000",
         run="r",
         revision="installed",
-        time_limit_s=900,
-        memory_limit_mib=6000,
     )
+    terms = Terms(time_limit_s=900, memory_limit_mib=6000)
+    warm = replace(warm, terms=dict.fromkeys(warm.cells, terms))
     forked, cold = (
         {result.cell: result for result in run_shard(shard)}
         for shard in (warm, replace(warm, folder=tmp_path / "cold", cold=True))

@@ -341,3 +341,38 @@ def test_a_text_without_a_failure_is_said_to_have_none(cli: Cli) -> None:
     done = cli("classify", "--json", stdin="5 passed in 1.2s\n")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
     assert "no failure found" in cli("classify", stdin="5 passed in 1.2s\n").stderr
+
+
+LIMITS = '[[rule]]\ncells = "class:Sleeps"\ntime_s = 1\nreason = "it only sleeps"\n'
+
+
+def _reasons(folder: Path) -> dict[tuple[str, int], str]:
+    lines = [
+        json.loads(line)
+        for file in folder.glob(".export-matrix/runs/*/shards/*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    return {(line["cell"].split("/")[1], line["attempt"]): line["reason"] for line in lines}
+
+
+def test_own_limits_hold_for_the_cells_they_name_also_when_resumed(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "limits.toml").write_text(LIMITS)
+    select = ["toy/Sleeps/forward-static", "toy/Passes/forward-static", *TOY]
+    done = cli("run", *select, "--limits", "limits.toml")
+    assert "1 passed, 1 timed out in " in done.stdout
+    (tmp_path / "limits.toml").unlink()
+    for results in tmp_path.glob(".export-matrix/runs/*/shards/*.jsonl"):
+        results.unlink()
+    assert cli("run", "--resume", "latest").returncode == 0
+    reasons = _reasons(tmp_path)
+    assert reasons["Sleeps", 1] == reasons["Sleeps", 2] == "over the time limit of 1 s"
+
+
+def test_bad_limits_are_told_in_one_line_before_anything_runs(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_text(LIMITS.replace("time_s", "times"))
+    for file, hint in [("limits.toml", "did you mean 'time_s'?"), ("absent.toml", "no such file")]:
+        done = cli("run", "toy/Passes/*", *TOY, "--limits", file)
+        assert (done.returncode, hint in done.stderr) == (2, True)
+    assert not (tmp_path / ".export-matrix" / "runs").exists()

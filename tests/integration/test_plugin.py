@@ -1,5 +1,6 @@
 """Cells are pytest items, and results are lines that the controller writes. Toy cells only."""
 
+import json
 import subprocess
 import sys
 
@@ -141,3 +142,21 @@ def test_an_outcome_of_ours_is_told_apart_from_theirs(matrix: Matrix) -> None:
     matrix.run()
     outcomes = {name: result.outcome for name, result in matrix.results().items()}
     assert outcomes == {"RefusesToBuild": Outcome.ERROR, "BranchesOnData": Outcome.FAIL}
+
+
+def test_each_cell_is_held_to_its_own_terms(matrix: Matrix) -> None:
+    slow, other = toys("Sleeps", "EatsMemory")
+    matrix.write([slow, other])
+    terms = {slow: {"time_limit_s": 0.5}, other: {"memory_limit_mib": 100}}
+    (matrix.folder / "terms.json").write_text(json.dumps(terms))
+    matrix.run("--matrix-terms=terms.json", "--matrix-time-limit=30", "-n2")
+    reasons = {name: result.reason or "" for name, result in matrix.results().items()}
+    assert reasons["Sleeps"] == "over the time limit of 0.5 s"
+    assert reasons["EatsMemory"].startswith("over the memory limit of 100 MiB")
+
+
+def test_terms_that_can_not_be_read_stop_pytest_with_the_name_of_the_file(matrix: Matrix) -> None:
+    matrix.write(toys("Passes"))
+    output = matrix.run("--matrix-terms=absent.json")
+    assert "absent.json is no file of terms" in output
+    assert "Traceback" not in output
