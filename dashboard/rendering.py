@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse
 
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
+from runner.core.progress import pace, roughly
 from runner.core.render import audit_line, canary_line
 
 HERE = Path(__file__).parent
@@ -87,7 +88,10 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (utc, ago, seconds, size, difference, cell_url, audit_line, canary_line):
+    for function in (
+        *(utc, ago, seconds, size, difference, cell_url),
+        *(audit_line, canary_line, pace, roughly),
+    ):
         made.filters[function.__name__] = function
     made.globals.update(
         static=static,
@@ -101,14 +105,24 @@ def _templates() -> Environment:
     return made
 
 
-def render(
-    request: Request, template: str, page: object, *, status: int = 200, title: str
+def render(  # noqa: PLR0913  (what a page is rendered with)
+    request: Request,
+    template: str,
+    page: object,
+    *,
+    status: int = 200,
+    title: str,
+    refresh_s: int | None = None,
 ) -> HTMLResponse:
-    """The page in its template; `twin` is the address of the same object as JSON."""
+    """The page in its template; `twin` is the address of the same object as JSON.
+
+    With `refresh_s`, browsers ask again after so many seconds.
+    """
     context: Mapping[str, object] = {
         "page": page,
         "title": title,
         "path": request.url.path,
+        "refresh_s": refresh_s,
         "twin": _twin(request) if status == 200 else None,
     }
     return HTMLResponse(_templates().get_template(template).render(context), status_code=status)

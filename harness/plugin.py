@@ -63,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--matrix-memory-limit", type=int, default=4096, metavar="MIB", help="memory for any other")
     add("--matrix-dynamic-shapes", type=Path, metavar="FILE", help="which axes may vary (TOML)")
+    add("--matrix-notice", type=Path, metavar="FILE", help="tell here which cells run now")
     add("--matrix-zygote-growth", type=int, default=512, metavar="MIB", help="then it is replaced")
     add("--matrix-cold", action="store_true", help="a cold process for each cell, nothing forked")
     add("--matrix-attempt", type=int, default=1, metavar="N", help="number of this attempt")
@@ -211,6 +212,7 @@ class Controller:
                     shapes=option.matrix_dynamic_shapes,
                     growth_bytes=option.matrix_zygote_growth << 20,
                     cold=option.matrix_cold,
+                    notice=option.matrix_notice,
                 )
             )
         return self._host

@@ -144,9 +144,7 @@ def finish_a_run(url: str, folder: Path) -> int:
 
     reuse = Reuse(engine, plan, cache=folder, percent=0)
     room = running.Room()
-    running.execute(
-        engine, plan, room, on_result=lambda result: None, reuse=reuse, executor=executor
-    )
+    running.execute(engine, plan, room, reuse=reuse, executor=executor)
     engine.dispose()
     return len(selected.cells) - len(selected.skips)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,8 +13,9 @@ from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
 from harness.errors import SelectionError
 from runner.core.known import Standing
+from runner.core.progress import State, state_of, together
 from runner.core.render import summary_line
-from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Run, Verdict
+from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
 from runner.core.select import parse
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
@@ -24,6 +25,7 @@ from runner.store.engine import Engine
 _RUNS_A_PAGE = 50
 _CLASSES_SHOWN = 80
 _TOP = 8
+_REFRESH_S = 5
 
 #: a run's number, as far as any database counts
 Before = Annotated[int | None, Query(ge=1, lt=2**31)]
@@ -49,10 +51,15 @@ class RunRow:
     summary: str
     audit: Audit | None
     canary: Canary | None
+    state: State
+    #: how it goes, while it goes on or was stopped
+    progress: Progress | None
 
 
 def row(run: Run) -> RunRow:
     """A run as lists show it."""
+    now = datetime.now(UTC)
+    state = state_of(run.progress, closed=run.closed_at is not None, now=now)
     order = (Verdict.PASS, *(verdict for verdict in WORST_FIRST if verdict is not Verdict.PASS))
     return RunRow(
         id=run.id,
@@ -67,9 +74,11 @@ def row(run: Run) -> RunRow:
         received=run.received,
         complete=run.complete,
         verdicts=tuple((name, run.verdicts[name]) for name in order if run.verdicts.get(name)),
-        summary=summary_line(run.verdicts, run.duration_s or 0.0),
+        summary=summary_line(run.verdicts, run.duration_s if run.closed_at else None),
         audit=run.audit,
         canary=run.canary,
+        state=state,
+        progress=None if state is State.CLOSED else together(run.progress, now),
     )
 
 
@@ -174,8 +183,15 @@ def routes(engine: Engine) -> APIRouter:
         return run_page(engine, ref, q)
 
     @router.get("/runs/{ref}", include_in_schema=False)
-    def run_html(request: Request, ref: str, q: str = "") -> Response:
+    def run_html(request: Request, ref: str, q: str = "", *, hold: bool = False) -> Response:
         page = run_page(engine, ref, q)
-        return render(request, "run.html", page, title=f"Run {page.run.id}: {page.run.revision}")
+        goes_on = page.run.state is State.RUNNING and not hold
+        return render(
+            request,
+            "run.html",
+            page,
+            title=f"Run {page.run.id}: {page.run.revision}",
+            refresh_s=_REFRESH_S if goes_on else None,
+        )
 
     return router

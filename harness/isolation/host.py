@@ -57,6 +57,8 @@ class Wanted:
     growth_bytes: int = GROWTH_BYTES
     #: a cell gets a process of its own, in which nothing is warm
     cold: bool = False
+    #: file that tells which cells run
+    notice: Path | None = None
 
 
 def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str, str]:
@@ -140,6 +142,7 @@ class Host:
             shapes=str(self._wanted.shapes.resolve()) if self._wanted.shapes else None,
             growth_bytes=self._wanted.growth_bytes,
             cold=self._wanted.cold,
+            notice=str(self._wanted.notice.resolve()) if self._wanted.notice else None,
         )
         command = [sys.executable, "-P", "-m", "harness.isolation.zygote", launch.to_line()]
         with (self.folder / messages.LOG).open("ab") as log:

@@ -82,6 +82,8 @@ class Launch:
     growth_bytes: int = GROWTH_BYTES
     #: stay cold: each child becomes a process of its own, that inherits nothing
     cold: bool = False
+    #: file that tells which cells run
+    notice: str | None = None
 
     def to_line(self) -> str:
         return json.dumps(asdict(self))
@@ -100,6 +102,34 @@ class Entered:
 
     stage: Stage
     at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A cell that runs now, as the zygote tells in its notice."""
+
+    cell: Cell
+    attempt: int
+    #: None until it has entered one
+    stage: Stage | None
+    #: seconds of the Unix clock
+    since: float
+
+
+def started_now(path: Path) -> Sequence[Started]:
+    """The cells that run by that file; none if it isn't there, or says nothing that makes sense."""
+    try:
+        return [
+            Started(
+                cell=Cell.parse(each["cell"]),
+                attempt=int(each["attempt"]),
+                stage=Stage(each["stage"]) if each["stage"] else None,
+                since=float(each["since"]),
+            )
+            for each in json.loads(path.read_text())
+        ]
+    except (OSError, ValueError, TypeError, KeyError, MatrixError):
+        return []
 
 
 def stage_message(stage: Stage, at: float) -> bytes:

@@ -26,6 +26,7 @@ from harness.isolation.child import Begin, Birth, inherit, live
 from harness.isolation.cold import start_anew
 from harness.isolation.endings import Cause
 from harness.isolation.messages import Launch, Request
+from harness.isolation.notice import Notice
 from harness.isolation.processes import (
     adopt_orphans,
     children,
@@ -57,6 +58,7 @@ class Zygote:
         self._helpers = children(os.getpid())
         self._full_bytes = resident_bytes(os.getpid()) + launch.growth_bytes
         self._full = False
+        self._notice = Notice(launch.notice)
 
     def serve(self) -> None:
         """Serve until this process is full, and empty of children."""
@@ -69,6 +71,7 @@ class Zygote:
             now = time.monotonic()
             for running in self._running.values():
                 running.check(now)
+            self._notice.tell(self._running.values(), now)
             if not self._full and resident_bytes(os.getpid()) > self._full_bytes:
                 self._full = True
                 self._selector.unregister(self._listener)

@@ -2,23 +2,19 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from harness.results import Outcome, Result
+from runner.core.plain import plain
+from runner.core.progress import in_a_line, pace, roughly
+from runner.core.runs import Progress
+from runner.steps.intake import OnProgress
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -44,60 +40,54 @@ def as_json(value: object) -> None:
     out.print(json.dumps(value, indent=2, default=str), markup=False, soft_wrap=True)
 
 
-class Tell(Protocol):
-    """Told of each result as it arrives."""
-
-    def __call__(self, result: Result) -> None: ...
-
-
 @contextmanager
-def progress(total: int, *, quiet: bool) -> Iterator[Tell]:
-    """A live bar on a terminal, a line every ten seconds elsewhere, nothing when quiet."""
-    counts: Counter[Outcome] = Counter()
+def progress(*, quiet: bool) -> Iterator[OnProgress]:
+    """A live picture on a terminal, a line every ten seconds elsewhere, nothing when quiet."""
     if quiet:
-        yield lambda result: None
-    elif err.is_terminal:
-        with _bar() as bar:
-            shown = bar.add_task("", total=total, counts="")
-
-            def advance(result: Result) -> None:
-                counts[result.outcome] += result.attempt == 1
-                bar.update(shown, advance=result.attempt == 1, counts=_coloured(counts))
-
-            yield advance
+        yield lambda told: None
+    elif err.is_interactive and err.file.isatty():  # Rich takes a CI's log for a terminal
+        began = time.monotonic()
+        with Live(console=err, auto_refresh=False, redirect_stdout=False) as live:
+            err.show_cursor()  # or it would stay hidden after a kill
+            yield lambda told: live.update(
+                picture(told, elapsed_s=time.monotonic() - began), refresh=True
+            )
     else:
-        yield _Lines(total, counts).tell
+        yield _Lines().tell
 
 
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[counts]}"),
-        TimeElapsedColumn(),
-        TextColumn("· left"),
-        TimeRemainingColumn(),
-        console=err,
+def picture(told: Progress, *, elapsed_s: float) -> RenderableType:
+    """How a run goes, as wide as the terminal: the bar, the numbers, and the slowest cells."""
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
+    bar.add_row(
+        ProgressBar(total=max(1, told.expected), completed=told.done),
+        f"{told.done}/{told.expected} cells",
     )
-
-
-def _coloured(counts: Counter[Outcome]) -> str:
-    return " ".join(f"[{COLOURS[name]}]{count} {name}[/]" for name, count in counts.items())
+    counts = [(f"{count} {name} ", COLOURS[name]) for name, count in told.verdicts.items()]
+    rest = " · ".join(part for part in (pace(told), f"{roughly(elapsed_s)} so far") if part)
+    numbers = Text.assemble(*counts, ("· " if counts else "") + rest, overflow="fold")
+    cells = Table.grid(padding=(0, 1), expand=True)
+    cells.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    cells.add_column(no_wrap=True)
+    cells.add_column(no_wrap=True, justify="right")
+    for each in told.running:
+        doing = ("again, " if each.attempt > 1 else "") + (each.stage or "starting")
+        cells.add_row(Text(plain(each.cell)), doing, roughly(each.seconds))
+    return Group(bar, numbers, cells)
 
 
 class _Lines:
     """Progress where there is no terminal."""
 
-    def __init__(self, total: int, counts: Counter[Outcome]) -> None:
-        self._total, self._counts, self._said = total, counts, time.monotonic()
+    def __init__(self) -> None:
+        self._said = time.monotonic()
 
-    def tell(self, result: Result) -> None:
-        self._counts[result.outcome] += result.attempt == 1
-        if time.monotonic() - self._said > _PLAIN_EVERY_S:
+    def tell(self, told: Progress) -> None:
+        if time.monotonic() - self._said >= _PLAIN_EVERY_S:
             self._said = time.monotonic()
-            words = ", ".join(f"{count} {name}" for name, count in self._counts.items())
-            err.print(f"{self._counts.total()}/{self._total} cells: {words}")
+            err.print(plain(in_a_line(told)), markup=False, soft_wrap=True)
 
 
 def listed(lines: Iterable[str]) -> None:

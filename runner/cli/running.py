@@ -221,9 +221,9 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
 ) -> None:
     _interruptible()
     try:
-        with progress(len(plan.share), quiet=quiet_json) as tell:
+        with progress(quiet=quiet_json) as tell:
             done = running.execute(
-                engine, plan, room, on_result=tell, reuse=reuse, canary_cells=canary
+                engine, plan, room, on_progress=tell, reuse=reuse, canary_cells=canary
             )
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; {_go_on(plan)}", markup=False, soft_wrap=True)

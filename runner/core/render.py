@@ -82,12 +82,15 @@ QUIET = (Standing.AS_EXPECTED, Standing.UNKNOWN, Standing.NOT_RUN)
 ADDED_SKIPS = "skips that the head adds to its own list: they excuse nothing here"
 
 
-def summary_line(verdicts: Mapping[Verdict, int], seconds: float) -> str:
-    """`389 passed, 87 skipped, 12 failed in 143.73s (0:02:23)`."""
+def summary_line(verdicts: Mapping[Verdict, int], seconds: float | None) -> str:
+    """`389 passed, 87 skipped, 12 failed in 143.73s (0:02:23)`; no seconds before it ends."""
     counts = [f"{verdicts[name]} {word}" for name, word in _WORDS.items() if verdicts.get(name)]
+    said = ", ".join(counts) or "no cells"
+    if seconds is None:
+        return said
     minutes, rest = divmod(int(seconds), 60)
     long = f" ({minutes // 60}:{minutes % 60:02}:{rest:02})" if seconds >= 60 else ""
-    return f"{', '.join(counts) or 'no cells'} in {seconds:.2f}s{long}"
+    return f"{said} in {seconds:.2f}s{long}"
 
 
 def audit_line(found: Audit) -> str:

@@ -1,9 +1,10 @@
 """What is known of a run as a whole, and of a cell within it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Self
 
 from harness.cells import Cell
 from harness.results import Stage
@@ -75,6 +76,50 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningCell:
+    """A cell that runs now."""
+
+    cell: str
+    attempt: int
+    stage: Stage | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How a run, or one machine's share of it, goes."""
+
+    done: int
+    expected: int
+    verdicts: Mapping[Verdict, int]
+    #: cells a minute
+    per_minute: float | None = None
+    #: seconds that are left
+    eta_s: float | None = None
+    #: the slowest of the cells that run now, the slowest first
+    running: tuple[RunningCell, ...] = ()
+    at: datetime
+    #: False once it was interrupted
+    going: bool = True
+
+    def to_record(self) -> dict[str, Any]:
+        return asdict(self) | {"at": self.at.isoformat()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        running = (
+            RunningCell(**each | {"stage": each["stage"] and Stage(each["stage"])})
+            for each in record["running"]
+        )
+        read = {
+            "verdicts": {Verdict(name): count for name, count in record["verdicts"].items()},
+            "running": tuple(running),
+            "at": datetime.fromisoformat(record["at"]),
+        }
+        return cls(**dict(record) | read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One pass of (a selection of) the matrix at a revision and a stack."""
 
@@ -94,6 +139,8 @@ class Run:
     duration_s: float | None = None
     audit: Audit | None = None
     canary: Canary | None = None
+    #: while it goes on, as each machine that works on it last told
+    progress: tuple[Progress, ...] = ()
 
     @property
     def received(self) -> int:

@@ -37,6 +37,7 @@ def command(shard: Shard) -> list[str]:
         "revision-path": shard.revision_path,
         "dynamic-shapes": shard.shapes,
         "runner": os.getpid(),
+        "notice": shard.notice,
     }
     given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
     given += ["--matrix-cold"] if shard.cold else []
@@ -82,6 +83,7 @@ def run_shard(shard: Shard) -> Iterator[Result]:
             yield from _follow(process, results)
         finally:
             _stop(process)
+            shard.notice.unlink(missing_ok=True)
 
 
 def _follow(process: subprocess.Popen[bytes], results: TextIO) -> Iterator[Result]:

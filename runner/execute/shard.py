@@ -42,6 +42,11 @@ class Shard:
         return self.folder / f"{self.name}.terms.json"
 
     @property
+    def notice(self) -> Path:
+        """Where an executor that can tells which cells run now (`messages.started_now`)."""
+        return self.folder / f"{self.name}.running"
+
+    @property
     def log(self) -> Path:
         return self.folder / f"{self.name}.log"
 

@@ -100,7 +100,7 @@ class Bisection:
             drafted=drafted,
             limits=self.limits,
         )
-        running.execute(self.engine, plan, Room(), on_result=lambda result: None)
+        running.execute(self.engine, plan, Room())
         return self._known(name)
 
     def _told(self, found: Found) -> Bisected:

@@ -134,6 +134,11 @@ def recorded(plan: Plan) -> set[Cell]:
     return {Cell.parse(record["cell"]) for record in _records(result_files(plan))}
 
 
+def results_of(plan: Plan) -> Iterator[Result]:
+    """All results that the run's files hold, one by one."""
+    return (Result.from_record(record) for record in _records(result_files(plan)))
+
+
 def executed(plan: Plan) -> list[Result]:
     """The results of what this run executed: what is carried or skipped stands in other files."""
     return results_in(plan.folder / "shards")

@@ -7,7 +7,7 @@ come, and takes them all again on resume, which changes nothing.
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,14 @@ from harness.results import Outcome, Result
 from harness.stack import stack
 from runner.core.label import label
 from runner.core.limits import LimitRule, limited, project_rules
-from runner.core.plan import shards
+from runner.core.plan import cost, shards
 from runner.core.runs import Run
 from runner.core.verdict import to_be_retried
 from runner.execute.local import run_shard
 from runner.execute.shard import Executor, Shard
 from runner.revisions import Revision
 from runner.steps import canary
+from runner.steps.intake import Intake, OnProgress
 from runner.steps.plans import (
     Plan,
     executed,
@@ -38,11 +39,6 @@ from runner.steps.reusing import Reuse
 from runner.steps.selecting import Selected
 from runner.store import reads, writes
 from runner.store.engine import Engine
-
-_BATCH = 500
-_BATCH_S = 5.0
-
-OnResult = Callable[[Result], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +135,7 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     plan: Plan,
     room: Room,
     *,
-    on_result: OnResult,
+    on_progress: OnProgress = lambda progress: None,
     reuse: Reuse | None = None,
     executor: Executor = run_shard,
     canary_cells: int | None = None,
@@ -150,21 +146,24 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     open if pytest ended before it ran anything of what was left: it is to be resumed.
     """
     began = time.monotonic()
+    costs = reads.durations(engine)
+    planned = {cell: cost(cell, costs) for cell in plan.share}
     with held(plan):
-        done = recorded(plan)
-        done |= _take(engine, _skips(plan, done), on_result)
-        if reuse:
-            done |= _take(engine, reuse.carry(_waiting(plan, done)), on_result)
-        # A pytest that dies early has the rest run by another, as long as they get anywhere.
-        while (shard := _next_shard(engine, plan, room, done)).cells:
-            if not (taken := _take(engine, executor(shard), on_result)):
-                duration = time.monotonic() - began
-                return dataclasses.replace(reads.run(engine, plan.uid), duration_s=duration)
-            done |= taken
-        everything = _shard(plan, plan.share, room, attempt=1)
-        canary.check(engine, plan, everything, size=canary_cells, executor=executor)
-        if reuse:
-            reuse.close()
+        with Intake(engine, plan, planned, on_progress) as intake:
+            done = recorded(plan)
+            done |= intake.take(_skips(plan, done))
+            if reuse:
+                done |= intake.take(reuse.carry(_waiting(plan, done)))
+            # A pytest that dies early has the rest run by another, as long as they get anywhere.
+            while (shard := _next_shard(engine, plan, room, done)).cells:
+                if not (taken := intake.take(executor(shard), notice=shard.notice)):
+                    duration = time.monotonic() - began
+                    return dataclasses.replace(reads.run(engine, plan.uid), duration_s=duration)
+                done |= taken
+            everything = _shard(plan, plan.share, room, attempt=1)
+            canary.check(engine, plan, everything, size=canary_cells, executor=executor)
+            if reuse:
+                reuse.close()
         duration = time.monotonic() - began
         return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
 
@@ -230,24 +229,3 @@ def _shard(plan: Plan, cells: Sequence[Cell], room: Room, *, attempt: int) -> Sh
         attempt=attempt,
         dynamic_shapes=plan.dynamic_shapes,
     )
-
-
-def _take(engine: Engine, results: Iterable[Result], on_result: OnResult) -> set[Cell]:
-    """Tell of each result at once, and ingest them in batches; also those before an interrupt.
-
-    The cells that they are of.
-    """
-    taken: set[Cell] = set()
-    batch: list[Result] = []
-    flushed = time.monotonic()
-    try:
-        for result in results:
-            on_result(result)
-            taken.add(result.cell)
-            batch.append(result)
-            if len(batch) >= _BATCH or time.monotonic() - flushed > _BATCH_S:
-                writes.ingest_results(engine, batch)
-                batch, flushed = [], time.monotonic()
-    finally:
-        writes.ingest_results(engine, batch)
-    return taken

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, Select, func, select
 from harness.cells import Cell
 from harness.errors import SelectionError, nearest
 from harness.results import Stage
-from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Run, Verdict
+from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
@@ -112,6 +112,7 @@ def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
         expected=row.expected,
         verdicts={verdict: counts[verdict] for verdict in Verdict if verdict in counts},
         duration_s=row.duration_s,
+        progress=tuple(map(Progress.from_record, (row.progress or {}).values())),
         audit=row.audit and Audit(**row.audit | {"missed": tuple(row.audit["missed"])}),
         canary=row.canary and Canary(**row.canary),
     )

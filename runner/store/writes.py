@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, delete, select, union, update
+from sqlalchemy import Connection, Engine, delete, null, select, union, update
 
 from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, jsonable
 from runner.core.canary import merged
-from runner.core.runs import Canary, Run
+from runner.core.runs import Canary, Progress, Run
 from runner.store import reads
 from runner.store.attempts import StoredFailure, failures_after
 from runner.store.batches import Batch, batches, spooled
@@ -112,7 +112,7 @@ def close_run(engine: Engine, uid: str, *, closed_at: datetime, duration_s: floa
         if found is None:
             raise SelectionError(f"no run {uid!r} in this database")
         total = (found.duration_s or 0.0) + duration_s
-        values = {"closed_at": closed_at, "duration_s": total}
+        values = {"closed_at": closed_at, "duration_s": total, "progress": null()}
         connection.execute(update(run).where(run.c.id == found.id).values(**values))
         summarise(connection, found.id)
     return reads.run(engine, uid)
@@ -125,6 +125,14 @@ def note_canary(engine: Engine, uid: str, found: Canary) -> None:
         before = Canary(**connection.scalar(asked) or {})
         values = {"canary": asdict(merged(before, found))}
         connection.execute(update(run).where(run.c.uid == uid).values(**values))
+
+
+def note_progress(engine: Engine, uid: str, share: str, progress: Progress) -> None:
+    """Keep how a share of a run goes, as it tells now; shares are told apart by their names."""
+    with engine.begin() as connection:
+        known = connection.scalar(select(run.c.progress).where(run.c.uid == uid).with_for_update())
+        told = {**(known or {}), share: progress.to_record()}
+        connection.execute(update(run).where(run.c.uid == uid).values(progress=told))
 
 
 def resign(engine: Engine, label: Label) -> int:
