@@ -24,6 +24,7 @@ CELLS = [
     "detr/DetrModel/forward-static/dynamo",
     "gemma2/Gemma2ForCausalLM/generate-static/dynamo",
     "llava/LlavaForConditionalGeneration/forward-static/dynamo",
+    "mixtral/MixtralForCausalLM/forward-static/dynamo",
     "vit/ViTModel/forward-static/onnx",
 ]
 
@@ -82,7 +83,7 @@ def _missed(places: set[Place], reached: Reached) -> list[str]:
     return sorted(
         place.id
         for place in places
-        if not (runs(place.module) if barred(place.module) else place in reached.origins)
+        if not (runs(place.module) if barred(place.id) else place in reached.origins)
         and not (
             place.name.count(".") > 1 and Place(place.module, place.name.partition(".")[0]) in tops
         )

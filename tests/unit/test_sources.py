@@ -171,9 +171,13 @@ def test_a_path_says_how_something_was_reached() -> None:
     assert [place.name for place in reached.path(Place("m", "c"))] == ["a", "b", "c"]
 
 
-def test_tokenizers_are_barred_and_modeling_is_not() -> None:
+def test_tokenizers_loading_and_other_devices_are_barred_and_modeling_is_not() -> None:
     assert barred("transformers.models.bert.tokenization_bert")
     assert not barred("transformers.models.bert.modeling_bert")
+    loading = "transformers.modeling_utils:PreTrainedModel.from_pretrained"
+    assert barred(loading)
+    assert not barred(loading.replace("from_pretrained", "post_init"))
+    assert barred("transformers.integrations.sonicmoe:sonicmoe_experts_forward")
 
 
 NAMES = "transformers.models.auto.modeling_auto"

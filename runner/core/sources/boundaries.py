@@ -18,8 +18,19 @@ def _table() -> dict[str, tuple[str, ...]]:
     }
 
 
-def barred(module: str) -> bool:
-    """Whether nothing that decides an outcome lies in the module, or behind it."""
+def barred(place: str) -> bool:
+    """Whether nothing that decides an outcome lies in the definition, or behind it.
+
+    `module:name`, or a module as a whole.
+    """
+    module = place.partition(":")[0]
+    return _within(module) or any(
+        fnmatchcase(place, pattern) for pattern in _table()["barred"] if ":" in pattern
+    )
+
+
+@cache
+def _within(module: str) -> bool:
     return any(fnmatchcase(module, pattern) for pattern in _table()["barred"])
 
 

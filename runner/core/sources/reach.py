@@ -8,7 +8,7 @@ Rapid type analysis (Bacon & Sweeney, OOPSLA 1996) by name alone. From a definit
 - for each module in which something is reached: what importing it does, and what it registers.
 
 It reaches too much rather than too little. What it can't see is a name that is put together while
-running. Modules that are **barred** are not followed; each has its reason (`barred.toml`).
+running. What is **barred** is not followed; each has its reason (`boundaries.toml`).
 """
 
 import fnmatch
@@ -93,7 +93,7 @@ class Sources:
         self, modules: Mapping[str, Module], *, barred: Callable[[str], bool] = lambda _: False
     ) -> None:
         self._modules = modules
-        self._barred = cache(barred)
+        self._barred = cache(lambda place: barred(place.id))
         self._resolve = cache(self._resolved)
         self._always = cache(self._followed)
         self._methods = cache(self._methods_of)
@@ -146,7 +146,7 @@ class Sources:
         waiting: list[tuple[Place, Place | None]] = [(root, None) for root in roots]
         while waiting:
             place, origin = waiting.pop()
-            if place in origins or self._barred(place.module):
+            if place in origins or self._barred(place):
                 continue
             if (definition := self.find(place)) is None:
                 continue
