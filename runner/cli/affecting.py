@@ -25,6 +25,7 @@ from runner.steps.selecting import Asked
 from runner.store.engine import ensure
 
 _SHOWN = 12
+_STEPS = 6
 
 
 def register(app: typer.Typer) -> None:
@@ -56,14 +57,17 @@ def impact(  # noqa: PLR0913  (one parameter per option)
     if as_json_:
         as_json(_record(found, *(each.name for each in revisions)))
         return
-    _told(found)
+    tell(found)
 
 
-def _told(found: Impact) -> None:
+def tell(found: Impact) -> None:
     groups = sorted(found.by_definition().items(), key=lambda each: (-len(each[1]), each[0]))
     for definition, cells in groups:
-        out.print(plain(f"{definition}  {len(cells)} cells"), markup=False, soft_wrap=True)
-        listed(plain(f"    {cell.id}") for cell in cells[:_SHOWN])
+        count = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+        out.print(plain(f"{definition}  {count}"), markup=False, soft_wrap=True)
+        if len(path := min((each.path for each in cells), key=len)) > 1:
+            out.print(plain(f"  by {_short(path)}"), markup=False, soft_wrap=True)
+        listed(plain(f"    {each.cell.id}") for each in cells[:_SHOWN])
         if len(cells) > _SHOWN:
             out.print(f"    … and {len(cells) - _SHOWN:,} more", markup=False)
     total = len(found.affected) + len(found.added) + found.unaffected
@@ -73,6 +77,14 @@ def _told(found: Impact) -> None:
         f"can be affected{share}, {len(found.added):,} are new",
         soft_wrap=True,
     )
+
+
+def _short(path: tuple[str, ...]) -> str:
+    """How a cell gets there, from what its model is made of; long ways without their middle."""
+    steps = [step.removeprefix("transformers.") for step in path]
+    if len(steps) > _STEPS:
+        steps = [*steps[: _STEPS // 2], "…", *steps[-_STEPS // 2 :]]
+    return " → ".join(steps)
 
 
 def _record(found: Impact, before: str, after: str) -> dict[str, object]:

@@ -35,11 +35,11 @@ class Impact:
     added: tuple[Cell, ...]
     unaffected: int
 
-    def by_definition(self) -> dict[str, list[Cell]]:
+    def by_definition(self) -> dict[str, list[Affected]]:
         """The affected cells under the definition that explains them best."""
-        grouped: dict[str, list[Cell]] = {}
+        grouped: dict[str, list[Affected]] = {}
         for each in self.affected:
-            grouped.setdefault(each.because[0], []).append(each.cell)
+            grouped.setdefault(each.because[0], []).append(each)
         return grouped
 
 
