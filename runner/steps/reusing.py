@@ -32,6 +32,7 @@ from runner.store import fingerprints as store
 from runner.store.attempts import attempts_in
 from runner.store.bulk import chunks
 from runner.store.engine import Engine
+from runner.store.lines import line_of
 
 
 class Reuse:
@@ -53,7 +54,7 @@ class Reuse:
         sample: list[str] = []
         with self._carried_file.open("a", encoding="utf-8") as out:
             for result in self._carried(self._known(cells)):
-                line = result.to_line()
+                line = line_of(result)
                 if is_audited(self._plan.uid, result.cell, self._percent):
                     sample.append(line)
                 else:

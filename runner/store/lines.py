@@ -1,4 +1,4 @@
-"""Reads result files, line by line: a file is of any size."""
+"""Reads and writes result files, line by line: a file is of any size."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,14 @@ def results_in(path: Path) -> Iterator[Result]:
                     yield _result(line, f"{path}:{number}")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"can't read {path}: {error}") from None
+
+
+def line_of(result: Result) -> str:
+    """`Result.to_line`, several times as fast for what was read from a line."""
+    try:
+        return orjson.dumps(result.to_record()).decode()
+    except orjson.JSONEncodeError:
+        return result.to_line()
 
 
 def _result(line: str, place: str) -> Result:

@@ -47,7 +47,7 @@ class Parts:
 
 def whole(parts: Parts) -> Result:
     """The result again."""
-    record = {"stack": dict(parts.stack), **json.loads(parts.detail)}
+    record = {"stack": dict(parts.stack), **_loaded(parts.detail)}
     record |= {
         "run": parts.run,
         "traceback": parts.traceback,
@@ -57,6 +57,14 @@ def whole(parts: Parts) -> Result:
         "kind": parts.kind or record.get("kind"),
     }
     return Result.from_record(record)
+
+
+def _loaded(detail: str) -> Mapping[str, Any]:
+    try:
+        loaded: Mapping[str, Any] = orjson.loads(detail)
+    except orjson.JSONDecodeError:  # lone surrogates
+        loaded = json.loads(detail)
+    return loaded
 
 
 def digest(body: str) -> str:
