@@ -275,6 +275,7 @@ def _summary(done: Run, plan: Plan, *, quiet_json: bool) -> None:
     out.print(summary_line(done.verdicts, done.duration_s or 0.0), markup=False, soft_wrap=True)
     if done.audit and (done.audit.carried or done.audit.audited):
         out.print(audit_line(done.audit), markup=False, soft_wrap=True)
+        listed(f"  {plain(cell)}" for cell in done.audit.missed)
     if done.canary:
         listed([canary_line(done.canary)])
         listed(plain(f"  {id_}: {why}") for id_, why in done.canary.differ.items())
