@@ -19,6 +19,7 @@ from runner.core.select import Selection, parse
 _AXES = ("backend", "variant", "provider")
 #: those that a row means by `*`, where the run has any of them
 _BACKENDS = ("dynamo", "onnx", "executorch")
+_TESTERS, _UPSTREAMS = "provider:testers", "upstream's own cases (--provider testers)"
 _ANY = "*"
 _RANK = list(Standing).index
 
@@ -40,7 +41,7 @@ def judge(
                 meant.setdefault(number, []).append(cell)
                 told.setdefault(found.cell, cell)
     absent = _absent(rows, (found.cell for found in verdicts), selection)
-    unseen = _unseen(verdicts)
+    unseen = _unseen(verdicts, testers=_TESTERS in selection.split())
     entries = []
     for number, row in enumerate(rows):
         cells = tuple(meant.get(number, ()))
@@ -56,11 +57,12 @@ def _passing(entry: Entry) -> Entry:
 
 
 def _unseen(
-    verdicts: Sequence[CellVerdict],
+    verdicts: Sequence[CellVerdict], *, testers: bool
 ) -> Callable[[KnownFailure, Iterable[KnownCell]], tuple[str, ...]]:
     """What a row means of the classes that it was judged by, beyond the cells of the run.
 
     A run of forward variants doesn't know which classes generate, so those are asked for apart.
+    An entry of upstream's means upstream's own cases: other inputs may pass where theirs fail.
     """
     ran = {found.cell for found in verdicts}
     backends = {cell.backend for cell in ran}
@@ -74,13 +76,15 @@ def _unseen(
             for variant in Variant
             if variant.generates == each.found.cell.variant.generates
         )
-        meant = (Cell(*case, backend) for case in classes for backend in sorted(backends))
-        lacking: dict[Variant, list[str]] = {}
+        meant = [Cell(*case, backend) for case in classes for backend in sorted(backends)]
+        lacking: dict[Variant, dict[str, None]] = {}
         for cell in meant:
             if cell not in ran and selected(row).matches_cell(cell):
-                lacking.setdefault(cell.variant, []).append(cell.backend)
-        return tuple(
-            f"{variant} ({', '.join(dict.fromkeys(names))})" for variant, names in lacking.items()
+                lacking.setdefault(cell.variant, {})[cell.backend] = None
+        upstreams = [_UPSTREAMS] if meant and row.upstream and not testers else []
+        return (
+            *(f"{variant} ({', '.join(names)})" for variant, names in lacking.items()),
+            *upstreams,
         )
 
     return of

@@ -1,5 +1,6 @@
 """How what a cell came to compares with what is known of it."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
@@ -167,6 +168,19 @@ def test_a_run_of_one_backend_leaves_the_others_to_be_run() -> None:
     )
     (entry,) = _judged("mamba/MambaModel/*-static", static, dynamic).entries
     assert entry.unseen == ("forward-static (dynamo, executorch)",)
+
+
+@pytest.mark.parametrize(
+    ("selection", "standing"), [("all", "passing"), ("all provider:testers", "stale")]
+)
+def test_a_skip_of_upstreams_is_stale_only_by_upstreams_own_cases(
+    selection: str, standing: str
+) -> None:
+    row = replace(_row("mamba/*"), upstream=True)
+    verdicts = _verdicts(f"{STATIC} pass", f"{DYNAMIC} pass")
+    (entry,) = judge([row], verdicts, today=TODAY, selection=selection).entries
+    assert entry.standing == standing
+    assert ("--provider testers" in (entry.advice or "")) == (standing == "passing")
 
 
 @pytest.mark.parametrize(
