@@ -11,6 +11,7 @@ from dashboard.rendering import render
 from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, Stage
+from runner.core.bisect import Bisected
 from runner.core.known import KnownCell
 from runner.core.owner import Owner
 from runner.core.runs import CellVerdict, Verdict
@@ -18,6 +19,7 @@ from runner.steps.explaining import explain_cell
 from runner.steps.knowing import known_of
 from runner.store import history, reads
 from runner.store.attempts import attempts_at
+from runner.store.bisects import bisects
 from runner.store.engine import Engine
 
 _MODEL_CODE = re.compile(r'^\s*File "[^"]*transformers/models/')
@@ -71,6 +73,8 @@ class CellPage:
     history: tuple[Past, ...]
     #: the same model class on the other backends and variants
     siblings: tuple[CellVerdict, ...]
+    #: what bisects found, newest first
+    bisects: tuple[Bisected, ...]
     #: the known failure that tells of it in this run
     known: KnownCell | None
 
@@ -105,6 +109,7 @@ def cell_page(engine: Engine, cell: Cell, run_ref: str | None) -> CellPage:
         recipe=json.dumps(dict(told.recipe), indent=1, default=str) if told else "{}",
         history=tuple(Past(run=row(then), found=item) for then, item in past),
         siblings=tuple(reads.siblings(engine, run.id, cell)),
+        bisects=tuple(bisects(engine, cell)),
         known=known_of(run, [found]).cells.get(cell),
     )
 

@@ -9,11 +9,11 @@ from harness.cells import Cell
 from harness.zoo.base import PROVIDERS
 from runner.cli.console import as_json, err, out
 from runner.cli.options import DEFAULT_ZOO, Database, Json, ZooName, limit_rules
-from runner.core.bisect import Answer, Try
+from runner.core.bisect import Answer, Bisected, Try
 from runner.core.plain import plain
 from runner.revisions.lines import line
 from runner.settings import settings
-from runner.steps.bisecting import Bisected, Bisection
+from runner.steps.bisecting import Bisection
 from runner.steps.selecting import Asked
 from runner.store.engine import ensure
 
@@ -42,10 +42,10 @@ def bisect(  # noqa: PLR0913  (one parameter per option)
         folder=settings().folder,
     ).run(_answered)
     if as_json_:
-        as_json(asdict(found) | {"cell": found.cell.id, "certain": len(found.names) == 1})
+        as_json(asdict(found) | {"cell": found.cell.id, "certain": found.certain})
     else:
         _tell(found)
-    raise typer.Exit(0 if len(found.names) == 1 else 1)
+    raise typer.Exit(0 if found.certain else 1)
 
 
 def _answered(step: Try, answer: Answer, why: str) -> None:
@@ -54,7 +54,7 @@ def _answered(step: Try, answer: Answer, why: str) -> None:
 
 
 def _tell(found: Bisected) -> None:
-    if len(found.names) == 1:
+    if found.certain:
         out.print(plain(f"first bad: {found.told[0]}"), markup=False, soft_wrap=True)
     else:
         out.print("first bad is one of these; those before the last can't tell:", markup=False)

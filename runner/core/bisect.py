@@ -8,8 +8,10 @@ something bad is told, not hidden.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from harness.cells import Cell
 from harness.errors import MatrixError
 
 
@@ -44,6 +46,29 @@ class Found:
     @property
     def certain(self) -> bool:
         return len(self.candidates) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisected:
+    """What a bisect of a cell came to."""
+
+    cell: Cell
+    #: the ends that it began with
+    good: str
+    bad: str
+    #: the other versions
+    stack: Mapping[str, str]
+    #: the first bad revision, or those among which it is, oldest first
+    names: tuple[str, ...]
+    #: how each is told: a commit's log line
+    told: tuple[str, ...]
+    #: why it fails there
+    title: str | None
+    ended_at: datetime
+
+    @property
+    def certain(self) -> bool:
+        return len(self.names) == 1
 
 
 def bisect(revisions: Sequence[str], answers: Mapping[str, Answer]) -> Try | Found:

@@ -17,6 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from harness.errors import RevisionError
+from runner.revisions.keeping import spare, use
 from runner.revisions.requirements import Pip, complete
 
 #: what of the repository is taken; its tests import from `utils`
@@ -72,6 +73,7 @@ def log_line(checkout: Path, sha: str) -> str:
 def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
     """The folder with the commit's `src` and `tests`, taken out unless it is there."""
     home = cache / "commits" / sha
+    use(home)
     if home.is_dir():
         return home
     try:
@@ -91,6 +93,7 @@ def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
             # Another process was first, and what it made is the same.
             if not home.is_dir():
                 raise
+    spare(home.parent)
     return home
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from harness.errors import RevisionError, nearest
+from runner.revisions.keeping import spare, use
 from runner.revisions.requirements import Pip, complete
 
 # pip calls a release unknown also when it could not ask
@@ -25,6 +26,7 @@ _UNREACHABLE = re.compile(
 def fetch(release: str, *, cache: Path, pip: Pip) -> Path:
     """The folder that holds the release's `transformers`, fetched unless it is there."""
     home = cache / "releases" / release
+    use(home)
     if home.is_dir():
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +41,7 @@ def fetch(release: str, *, cache: Path, pip: Pip) -> Path:
             # Another process was first, and what it made is the same.
             if not home.is_dir():
                 raise
+    spare(home.parent)
     return home
 
 

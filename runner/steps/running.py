@@ -24,6 +24,7 @@ from runner.core.verdict import to_be_retried
 from runner.execute.local import run_shard
 from runner.execute.shard import Executor, Shard
 from runner.revisions import Revision
+from runner.revisions.keeping import use_again
 from runner.steps import canary
 from runner.steps.intake import Intake, OnProgress
 from runner.steps.plans import (
@@ -110,6 +111,8 @@ def resume(engine: Engine, uid: str, *, folder: Path) -> Plan:
     if uid not in known:
         raise MatrixError(f"no run {uid!r} to resume in {runs}{nearest(uid, known)}")
     plan = Plan.load(runs / uid)
+    if plan.revision_path:
+        use_again(plan.revision_path, plan.revision)
     with held(plan):
         repair(plan)
         _open(engine, plan)

@@ -107,8 +107,8 @@ def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
         revision=row.revision,
         stack=row.stack,
         selection=row.selection,
-        started_at=_utc(row.started_at),
-        closed_at=None if row.closed_at is None else _utc(row.closed_at),
+        started_at=utc(row.started_at),
+        closed_at=None if row.closed_at is None else utc(row.closed_at),
         expected=row.expected,
         verdicts={verdict: counts[verdict] for verdict in Verdict if verdict in counts},
         duration_s=row.duration_s,
@@ -118,8 +118,8 @@ def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
     )
 
 
-def _utc(moment: datetime) -> datetime:
-    """SQLite gives times back without their zone, which is always UTC here."""
+def utc(moment: datetime) -> datetime:
+    """The moment in UTC: SQLite gives times back without their zone, which is always UTC here."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

@@ -1,7 +1,9 @@
 """A commit of a git checkout as a revision: real git, small repositories."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from harness.errors import RevisionError
 from runner.revisions import resolve
 from runner.revisions.commits import between, commit, log_line
+from runner.revisions.keeping import spare, use_again
 
 SETUP = 'install_requires = [deps["numpy"], deps["no-such-package"]]\n'
 TABLE = (
@@ -119,7 +122,7 @@ def test_a_commit_without_the_exporters_is_refused(checkout: Path, tmp_path: Pat
     git(checkout, "commit", "-q", "-a", "-m", "without")
     with pytest.raises(RevisionError, match=r"has no transformers\.exporters"):
         resolve(str(checkout), cache=tmp_path / "cache", pip=Pip())
-    assert not list((tmp_path / "cache").glob("commits/*"))
+    assert kept(tmp_path / "cache/commits") == set()
 
 
 @pytest.mark.parametrize(
@@ -160,3 +163,45 @@ def test_a_commit_tells_itself_in_a_line(checkout: Path) -> None:
     short, rest = log_line(checkout, sha).split(" ", 1)
     assert sha.startswith(short)
     assert rest.endswith(" A: second")
+
+
+def kept(folder: Path) -> set[str]:
+    return {home.name for home in folder.iterdir() if home.is_dir()}
+
+
+@pytest.fixture
+def unpacked(tmp_path: Path) -> Path:
+    """Five revisions that somebody used, `5.0.0` the longest ago."""
+    for number in range(5):
+        (tmp_path / f"5.{number}.0").mkdir()
+        lock = tmp_path / f"5.{number}.0.lock"
+        lock.touch()
+        os.utime(lock, (number, number))
+    return tmp_path
+
+
+def test_the_revisions_used_last_are_kept_and_the_others_removed(unpacked: Path) -> None:
+    spare(unpacked, kept=2)
+    assert kept(unpacked) == {"5.3.0", "5.4.0"}
+
+
+def test_a_revision_that_a_process_uses_is_never_removed(unpacked: Path) -> None:
+    hold = "import sys; from pathlib import Path; from runner.revisions.keeping import use; "
+    hold += f"use(Path({str(unpacked / '5.0.0')!r})); print('held', flush=True); sys.stdin.read()"
+    user = subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert user.stdout is not None
+    assert user.stdout.readline() == "held\n"
+    os.utime(unpacked / "5.0.0.lock", (0, 0))
+    spare(unpacked, kept=1)
+    assert kept(unpacked) == {"5.0.0", "5.4.0"}
+    user.communicate()
+    spare(unpacked, kept=1)
+    assert kept(unpacked) == {"5.4.0"}
+
+
+def test_a_run_whose_revision_is_gone_is_told_how_to_get_it_back(unpacked: Path) -> None:
+    use_again(unpacked / "5.4.0", "5.4.0")
+    with pytest.raises(RevisionError, match=r"is gone.*--revision 5\.9\.0"):
+        use_again(unpacked / "5.9.0", "5.9.0")
