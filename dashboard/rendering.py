@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
 from runner.core.progress import pace, roughly
-from runner.core.render import audit_line, canary_line
+from runner.core.render import audit_line, canary_line, schedule_line
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -90,7 +90,7 @@ def _templates() -> Environment:
     )
     for function in (
         *(utc, ago, seconds, size, difference, cell_url),
-        *(audit_line, canary_line, pace, roughly),
+        *(audit_line, canary_line, schedule_line, pace, roughly),
     ):
         made.filters[function.__name__] = function
     made.globals.update(

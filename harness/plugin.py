@@ -24,8 +24,10 @@ from harness.cells import Cell
 from harness.errors import RecordError, SelectionError
 from harness.isolation.client import ask
 from harness.isolation.host import Host, Wanted
+from harness.isolation.machine import memory_bytes
 from harness.isolation.messages import Limits, Request
 from harness.results import Outcome, Result
+from harness.scheduling import make_scheduler
 from harness.terms import Terms, read_terms
 from harness.zoo.base import TRANSFORMERS
 
@@ -64,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--matrix-memory-limit", type=int, default=4096, metavar="MIB", help="memory for any other")
     add("--matrix-dynamic-shapes", type=Path, metavar="FILE", help="which axes may vary (TOML)")
     add("--matrix-notice", type=Path, metavar="FILE", help="tell here which cells run now")
+    add("--matrix-memory", type=int, default=0, metavar="MIB", help="for all cells at once")
     add("--matrix-zygote-growth", type=int, default=512, metavar="MIB", help="then it is replaced")
     add("--matrix-cold", action="store_true", help="a cold process for each cell, nothing forked")
     add("--matrix-attempt", type=int, default=1, metavar="N", help="number of this attempt")
@@ -132,10 +135,12 @@ class CellItem(pytest.Item):
 
     def runtest(self) -> None:  # type: ignore[explicit-override]  # Python 3.12's
         collector: Collector = self.config.pluginmanager.get_plugin("matrix-collector")  # type: ignore[assignment]  # registered by us under that name
+        terms = collector.terms(self.cell)
         request = Request(
             cell=self.cell,
             attempt=self.config.option.matrix_attempt,
-            limits=Limits.of(collector.terms(self.cell)),
+            limits=Limits.of(terms),
+            expected_bytes=terms.expected_mib << 20,
         )
         self.result = ask(_folder(self.config), request)
         match self.result.outcome:
@@ -169,10 +174,15 @@ class Collector:
         )
         file: Path | None = option.matrix_terms
         self._terms = read_terms(file, self._usual) if file else {}
+        self._by_id = {cell.id: each for cell, each in self._terms.items()}
 
     def terms(self, cell: Cell) -> Terms:
         """What the cell may take, and is expected to take."""
         return self._terms.get(cell, self._usual)
+
+    def terms_of(self, item: str) -> Terms:
+        """The same of a pytest id."""
+        return self._by_id.get(item.partition("::")[2], self._usual)
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CellsFile | None:
         if file_path.suffix != SUFFIX:
@@ -199,6 +209,8 @@ class Controller:
         self._results: TextIO | None = None
         self._written: set[Cell] = set()
         self._warnings: list[str] = []
+        # Once, before anything runs that takes some.
+        self._memory_bytes = (config.option.matrix_memory << 20) or memory_bytes()
 
     def host(self) -> Host:
         """The zygote's keeper, started when first needed."""
@@ -210,6 +222,7 @@ class Controller:
                     backends=self._backends(),
                     revision_path=option.matrix_revision_path,
                     shapes=option.matrix_dynamic_shapes,
+                    memory_bytes=self._memory_bytes,
                     growth_bytes=option.matrix_zygote_growth << 20,
                     cold=option.matrix_cold,
                     notice=option.matrix_notice,
@@ -233,6 +246,15 @@ class Controller:
         if path := self._config.option.matrix_results:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._results = path.open("a", encoding="utf-8")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401  (xdist has no types)
+        if config.option.dist != "load":
+            return None
+        collector: Collector = config.pluginmanager.get_plugin("matrix-collector")  # type: ignore[assignment]  # registered by us under that name
+        return make_scheduler(
+            config, log, terms_of=collector.terms_of, memory_mib=self._memory_bytes >> 20
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: "WorkerController") -> None:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     known_failures: Path | None = Field(
         None, description="File of known failures of your own, beside the project's."
     )
+    memory_budget: int | None = Field(
+        None, gt=0, description="MiB that all cells that run at once may take together."
+    )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
 

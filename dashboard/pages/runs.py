@@ -16,6 +16,7 @@ from runner.core.known import Standing
 from runner.core.progress import State, state_of, together
 from runner.core.render import summary_line
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
+from runner.core.schedule import Schedule
 from runner.core.select import parse
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
@@ -54,6 +55,7 @@ class RunRow:
     state: State
     #: how it goes, while it goes on or was stopped
     progress: Progress | None
+    schedule: Schedule | None
 
 
 def row(run: Run) -> RunRow:
@@ -79,6 +81,7 @@ def row(run: Run) -> RunRow:
         canary=run.canary,
         state=state,
         progress=None if state is State.CLOSED else together(run.progress, now),
+        schedule=run.schedule,
     )
 
 

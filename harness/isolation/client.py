@@ -9,6 +9,8 @@ from harness.results import Outcome, Result
 
 _STARTUP_S = 900.0
 _ENDING_S = 60.0
+# A cell may have to wait for memory, until large ones that run have ended.
+_WAITING_S = 7200.0
 
 
 def ask(folder: Path, request: Request) -> Result:
@@ -24,7 +26,7 @@ def ask(folder: Path, request: Request) -> Result:
 
 def _exchange(address: Path, request: Request) -> str:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_STARTUP_S + request.limits.time_s + _ENDING_S)
+        connection.settimeout(_STARTUP_S + _WAITING_S + request.limits.time_s + _ENDING_S)
         connection.connect(str(address))
         connection.sendall(f"{request.to_line()}\n".encode())
         with connection.makefile() as answer:

@@ -55,6 +55,8 @@ class Wanted:
     shapes: Path | None = None
     #: resident memory that a zygote may add to what it had when it was warm
     growth_bytes: int = GROWTH_BYTES
+    #: memory that all cells may take together
+    memory_bytes: int
     #: a cell gets a process of its own, in which nothing is warm
     cold: bool = False
     #: file that tells which cells run
@@ -141,6 +143,7 @@ class Host:
             parent=os.getpid(),
             shapes=str(self._wanted.shapes.resolve()) if self._wanted.shapes else None,
             growth_bytes=self._wanted.growth_bytes,
+            memory_bytes=self._wanted.memory_bytes,
             cold=self._wanted.cold,
             notice=str(self._wanted.notice.resolve()) if self._wanted.notice else None,
         )

@@ -52,6 +52,8 @@ class Request:
     cell: Cell
     attempt: int = 1
     limits: Limits = field(default_factory=Limits)
+    #: what it is expected to take of memory, which is kept for it while it runs
+    expected_bytes: int = 0
 
     def to_line(self) -> str:
         return json.dumps({**asdict(self), "cell": self.cell.id})
@@ -59,8 +61,8 @@ class Request:
     @classmethod
     def from_line(cls, line: str) -> Self:
         record = json.loads(line)
-        limits = Limits(**record["limits"])
-        return cls(cell=Cell.parse(record["cell"]), attempt=record["attempt"], limits=limits)
+        known = {"cell": Cell.parse(record["cell"]), "limits": Limits(**record["limits"])}
+        return cls(**record | known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,8 @@ class Launch:
     shapes: str | None = None
     #: resident memory that it may add to what it had when it was warm
     growth_bytes: int = GROWTH_BYTES
+    #: memory that all cells may take together
+    memory_bytes: int
     #: stay cold: each child becomes a process of its own, that inherits nothing
     cold: bool = False
     #: file that tells which cells run

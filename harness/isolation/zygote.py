@@ -2,7 +2,9 @@
 
     python -m harness.isolation.zygote LAUNCH      (started by `harness.isolation.host`)
 
-It serves as many workers at once as connect. The kernel kills it when the controller dies, and its
+It serves as many workers at once as connect, in the order in which they ask. A cell that is
+expected to take more memory than those that run leave waits, its deadline too; one that is too
+large for any company runs alone. The kernel kills it when the controller dies, and its
 children when it dies; the guard sees to the rest. A child whose worker hangs up is killed: nobody
 waits for its result. A zygote that has grown past its bound takes no more cells, and ends when its
 last child has. One that stays cold imports nothing, and its children inherit nothing (`cold`).
@@ -54,6 +56,9 @@ class Zygote:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._running: dict[int, Running] = {}
+        # Cells that don't fit beside those that run, first come first served.
+        self._waiting: list[tuple[Request, socket.socket]] = []
+        self._memory_bytes = launch.memory_bytes
         # Helpers that a library started while warming up stay; later strangers are orphans.
         self._helpers = children(os.getpid())
         self._full_bytes = resident_bytes(os.getpid()) + launch.growth_bytes
@@ -62,7 +67,7 @@ class Zygote:
 
     def serve(self) -> None:
         """Serve until this process is full, and empty of children."""
-        while not self._full or self._running:
+        while not self._full or self._running or self._waiting:
             for key, _ in self._selector.select(_POLL_S if self._running else None):
                 if key.data is None:
                     self._accept()
@@ -90,7 +95,19 @@ class Zygote:
         except (OSError, ValueError, KeyError, TypeError, MatrixError):
             connection.close()
             return
-        self._start(request, connection)
+        self._waiting.append((request, connection))
+        self._start_what_fits()
+
+    def _start_what_fits(self) -> None:
+        while self._waiting:
+            request, connection = self._waiting[0]
+            taken = sum(
+                max(each.request.expected_bytes, each.peak) for each in self._running.values()
+            )
+            if self._running and taken + request.expected_bytes > self._memory_bytes:
+                return
+            del self._waiting[0]
+            self._start(request, connection)
 
     def _start(self, request: Request, connection: socket.socket) -> None:
         pipe, child_pipe = os.pipe()
@@ -128,7 +145,7 @@ class Zygote:
         self._selector.close()
         for descriptor in [each for one in self._running.values() for each in one.descriptors]:
             os.close(descriptor)
-        for descriptor in more:
+        for descriptor in [*more, *(asking.fileno() for _, asking in self._waiting)]:
             os.close(descriptor)
 
     def _attend(self, running: Running, descriptor: int) -> None:
@@ -150,6 +167,7 @@ class Zygote:
         del self._running[running.pid]
         reap_orphans([*self._helpers, *self._running])
         self._answer(running.connection, result)
+        self._start_what_fits()
 
     def _answer(self, connection: socket.socket, result: Result) -> None:
         with suppress(OSError), connection:

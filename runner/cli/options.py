@@ -78,6 +78,14 @@ TimeLimit = Annotated[
 MemoryLimit = Annotated[
     int | None, typer.Option(min=1, help="MiB that a cell may take, whatever rules say.")
 ]
+MemoryBudget = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="MiB that all cells together may take; what does not fit waits. Default: what is "
+        "free, or a container's limit.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Database = Annotated[
     str | None,

@@ -1,6 +1,5 @@
 """`cases`, `run` and `ingest`: the commands that make results."""
 
-import os
 import re
 import signal
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import SelectionError
+from harness.isolation.machine import usual_workers
 from harness.zoo.base import PROVIDERS, load_zoo
 from runner.cli.console import as_json, err, listed, out, progress
 from runner.cli.options import (
@@ -24,6 +24,7 @@ from runner.cli.options import (
     Files,
     Json,
     LimitsFile,
+    MemoryBudget,
     MemoryLimit,
     RevisionName,
     TimeLimit,
@@ -37,7 +38,7 @@ from runner.core.canary import CELLS as CANARY_CELLS
 from runner.core.label import label
 from runner.core.limits import LimitRule
 from runner.core.plain import plain
-from runner.core.render import audit_line, canary_line, summary_line
+from runner.core.render import audit_line, canary_line, schedule_line, summary_line
 from runner.core.reuse import AUDIT_PERCENT
 from runner.core.runs import Canary, Run
 from runner.revisions import resolve
@@ -48,8 +49,6 @@ from runner.steps.reusing import Reuse
 from runner.steps.selecting import Asked, Build, Selected, builds, select
 from runner.store import writes
 from runner.store.engine import Engine, ensure
-
-_GIB_PER_CELL = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -146,6 +145,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
     limits: LimitsFile = None,
     time_limit: TimeLimit = None,
     memory_limit: MemoryLimit = None,
+    memory_budget: MemoryBudget = None,
     reuse: Annotated[
         bool, typer.Option(help="Carry over results that nothing has changed; --no-reuse runs all.")
     ] = True,
@@ -170,7 +170,10 @@ def run(  # noqa: PLR0913  (one parameter per option)
 ) -> None:
     """Plan, execute and ingest a selection of the matrix; failing cells are data, not an error."""
     engine = ensure(database or settings().database_url)
-    room = running.Room(workers=workers or _workers())
+    room = running.Room(
+        workers=workers or usual_workers(),
+        memory_mib=memory_budget or settings().memory_budget,
+    )
     if resume is None:
         asked = replace(_asked(words, backend, variant, zoo, case), shapes=dynamic_shapes)
         rules = limit_rules(limits, time_s=time_limit, memory_mib=memory_limit)
@@ -268,6 +271,7 @@ def _summary(done: Run, plan: Plan, *, quiet_json: bool) -> None:
             "complete": _finished(done),
             "duration_s": done.duration_s,
             "audit": done.audit and asdict(done.audit),
+            "schedule": done.schedule and asdict(done.schedule),
             "canary": done.canary and _canary(done.canary),
         }
         as_json(record)
@@ -276,6 +280,8 @@ def _summary(done: Run, plan: Plan, *, quiet_json: bool) -> None:
     if done.audit and (done.audit.carried or done.audit.audited):
         out.print(audit_line(done.audit), markup=False, soft_wrap=True)
         listed(f"  {plain(cell)}" for cell in done.audit.missed)
+    if done.schedule:
+        listed([f"schedule: {schedule_line(done.schedule)}"])
     if done.canary:
         listed([canary_line(done.canary)])
         listed(plain(f"  {id_}: {why}") for id_, why in done.canary.differ.items())
@@ -299,12 +305,6 @@ def _share(text: str) -> tuple[int, int]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise SelectionError(f"--shard {text!r} is not I/N with 1 <= I <= N, such as 2/8")
     return int(match[1]), int(match[2])
-
-
-def _workers() -> int:
-    """As many cells at once as cores, and as many GiB as a large cell takes, allow."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return max(1, min(len(os.sched_getaffinity(0)), int(memory / _GIB_PER_CELL)))
 
 
 def ingest(files: Files, *, database: Database = None, as_json_: Json = False) -> None:

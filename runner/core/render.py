@@ -13,6 +13,7 @@ from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.known import Entry, Standing
 from runner.core.plain import plain
 from runner.core.runs import Audit, Canary, CellVerdict, Verdict
+from runner.core.schedule import Schedule
 
 _SIGNS = {
     Verdict.PASS: "✅",
@@ -99,6 +100,14 @@ def audit_line(found: Audit) -> str:
     if found.audited:
         line += f"; {found.audited:,} more run all the same, to check: {len(found.missed)} differ"
     return line
+
+
+def schedule_line(found: Schedule) -> str:
+    """`312 cells by 2 workers in 480.1 s, 1.03 times the least possible (466.0 s)`."""
+    return (
+        f"{found.cells} cells by {found.workers} workers in {found.makespan_s:.1f} s, "
+        f"{found.ratio:.2f} times the least possible ({found.bound_s:.1f} s)"
+    )
 
 
 def canary_line(found: Canary) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from harness.cells import Cell
 from harness.results import Stage
+from runner.core.schedule import Schedule
 
 
 class Verdict(StrEnum):
@@ -141,6 +142,8 @@ class Run:
     canary: Canary | None = None
     #: while it goes on, as each machine that works on it last told
     progress: tuple[Progress, ...] = ()
+    #: of the pass that executed most of it
+    schedule: Schedule | None = None
 
     @property
     def received(self) -> int:

@@ -26,7 +26,7 @@ _INI = "[pytest]\nconsole_output_style = count\n"
 
 
 def command(shard: Shard) -> list[str]:
-    """The pytest command line of a shard; `worksteal`, for grouping schedulers lose tests."""
+    """The pytest command line of a shard; of xdist's schedulers, the grouping ones lose tests."""
     options = {
         "results": shard.results,
         "run": shard.run,
@@ -34,6 +34,7 @@ def command(shard: Shard) -> list[str]:
         "zoo": shard.zoo,
         "terms": shard.terms_file,
         "attempt": shard.attempt,
+        "memory": shard.memory_mib,
         "revision-path": shard.revision_path,
         "dynamic-shapes": shard.shapes,
         "runner": os.getpid(),
@@ -41,7 +42,7 @@ def command(shard: Shard) -> list[str]:
     }
     given = [f"--matrix-{name}={value}" for name, value in options.items() if value is not None]
     given += ["--matrix-cold"] if shard.cold else []
-    xdist = ["-n", str(shard.workers), "--dist", "worksteal"]
+    xdist = ["-n", str(shard.workers), "--dist", "load"]
     xdist += ["--max-worker-restart", str(len(shard.cells))]
     # Whatever else is installed for pytest takes seconds to import, and is not for cells.
     ours = ["--disable-plugin-autoload", "-p", "harness.plugin", "-p", "xdist.plugin"]

@@ -27,6 +27,8 @@ class Shard:
     workers: int = 1
     #: what each cell may take, and is expected to take
     terms: Mapping[Cell, Terms] = field(default_factory=dict)
+    #: MiB that its cells may take together; None for what the machine has that runs it
+    memory_mib: int | None = None
     attempt: int = 1
     #: the dynamic shapes that a user gives, as TOML
     dynamic_shapes: str = ""

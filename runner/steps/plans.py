@@ -30,6 +30,7 @@ from harness.errors import MatrixError
 from harness.results import Result
 from harness.zoo.base import TRANSFORMERS
 from runner.core.limits import LimitRule, project_rules
+from runner.core.plan import Expected, shards
 from runner.durable import write_whole
 
 _PATIENCE_S = 30.0
@@ -55,6 +56,8 @@ class Plan:
     zoo: str = TRANSFORMERS
     #: the dynamic shapes that a user gives, as TOML
     dynamic_shapes: str = ""
+    #: what each cell of the run is expected to take
+    expected: Mapping[Cell, Expected] = field(default_factory=dict)
     #: what cells may take: a user's rules, then the project's
     limits: tuple[LimitRule, ...] = field(default_factory=project_rules)
 
@@ -63,9 +66,20 @@ class Plan:
         """Whether the models are a user's own, whose sources are anywhere."""
         return "/" in self.zoo
 
+    def shared(self, number: int, count: int, *, costs: Mapping[str, float]) -> Self:
+        """One machine's share, in a folder of its own: the same wherever the costs are the same."""
+        share = tuple(shards(self.cells, costs=costs, count=count)[number - 1])
+        folder = self.folder.with_name(f"{self.uid}.{number}of{count}")
+        return self if count == 1 else dataclasses.replace(self, share=share, folder=folder)
+
     def save(self) -> None:
         """Write `run.json` whole or not at all."""
-        record = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)} | {
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / "run.json", json.dumps(self.to_record(), indent=1).encode())
+
+    def to_record(self) -> dict[str, Any]:
+        """As JSON has it; without the folder that it lies in."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)} | {
             "folder": None,
             "revision_path": self.revision_path and str(self.revision_path.resolve()),
             "started_at": self.started_at.isoformat(),
@@ -73,23 +87,23 @@ class Plan:
             "share": [cell.id for cell in self.share],
             "skips": {cell.id: why for cell, why in self.skips.items()},
             "stack": dict(self.stack),
+            "expected": {cell.id: [each.seconds, each.mib] for cell, each in self.expected.items()},
             "limits": [dataclasses.asdict(rule) for rule in self.limits],
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / "run.json", json.dumps(record, indent=1).encode())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The plan in that folder; `MatrixError` if another version wrote it."""
         try:
-            return cls._of(folder, json.loads((folder / "run.json").read_text()))
+            return cls.from_record(folder, json.loads((folder / "run.json").read_text()))
         except (ValueError, KeyError, TypeError) as error:
             raise MatrixError(
                 f"{folder / 'run.json'} is no plan of this version ({error!r}); start a new run"
             ) from None
 
     @classmethod
-    def _of(cls, folder: Path, record: dict[str, Any]) -> Self:
+    def from_record(cls, folder: Path, record: dict[str, Any]) -> Self:
+        """What `to_record` gave, in that folder."""
         path = record["revision_path"]
         return cls(
             **record
@@ -100,6 +114,10 @@ class Plan:
                 "cells": tuple(map(Cell.parse, record["cells"])),
                 "share": tuple(map(Cell.parse, record["share"])),
                 "skips": {Cell.parse(cell): why for cell, why in record["skips"].items()},
+                "expected": {
+                    Cell.parse(cell): Expected(seconds=seconds, mib=mib)
+                    for cell, (seconds, mib) in record["expected"].items()
+                },
                 "limits": tuple(LimitRule(**rule) for rule in record["limits"]),
             }
         )

@@ -7,7 +7,7 @@ come, and takes them all again on resume, which changes nothing.
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +16,12 @@ from harness.cells import Cell
 from harness.errors import MatrixError, nearest
 from harness.results import Outcome, Result
 from harness.stack import stack
+from harness.terms import Terms
 from runner.core.label import label
 from runner.core.limits import LimitRule, limited, project_rules
-from runner.core.plan import cost, shards
+from runner.core.plan import costs_of, expected, longest_first
 from runner.core.runs import Run
+from runner.core.schedule import Span, measured
 from runner.core.verdict import to_be_retried
 from runner.execute.local import run_shard
 from runner.execute.shard import Executor, Shard
@@ -39,6 +41,7 @@ from runner.steps.plans import (
 from runner.steps.reusing import Reuse
 from runner.steps.selecting import Selected
 from runner.store import reads, writes
+from runner.store.costs import spent
 from runner.store.engine import Engine
 
 
@@ -48,6 +51,8 @@ class Room:
 
     #: cells at once
     workers: int = 1
+    #: MiB that all of them may take together; None for what the machine has
+    memory_mib: int | None = None
 
 
 def new_uid(revision: str, now: datetime) -> str:
@@ -64,32 +69,58 @@ def start(  # noqa: PLR0913  (what a plan is made from)
     limits: tuple[LimitRule, ...] | None = None,
     shard: tuple[int, int] = (1, 1),
 ) -> Plan:
-    """Plan a run, write its folder and open it in the database.
+    """Draft a plan and begin its run.
+
+    With `shard`, as the I-th of N machines: shares are those of what is usual, for what one
+    machine's database knows another's may not.
+    """
+    plan = draft(engine, selected, revision, folder=folder, drafted=drafted, limits=limits)
+    begin(engine, plan := plan.shared(*shard, costs={}))
+    return plan
+
+
+def draft(  # noqa: PLR0913  (what a plan is made from)
+    engine: Engine,
+    selected: Selected,
+    revision: Revision,
+    *,
+    folder: Path,
+    drafted: Mapping[str, str],
+    limits: tuple[LimitRule, ...] | None = None,
+) -> Plan:
+    """A run as planned, of which nothing is there yet.
 
     `drafted` holds `selection`, `zoo` and, if given, `dynamic_shapes` and the `uid` that several
     machines share. Without `limits`, the project's hold.
     """
     now = datetime.now(UTC)
     uid = drafted.get("uid") or new_uid(revision.name, now)
-    number, count = shard
-    costs = reads.durations(engine)
-    shares = shards(list(selected.cells), costs=costs, count=count)
-    versions = stack() | ({"transformers": revision.name} if revision.path else {})
-    plan = Plan(
+    known = spent(engine)
+    return Plan(
         uid=uid,
-        folder=folder / "runs" / (uid if count == 1 else f"{uid}.{number}of{count}"),
+        folder=folder / "runs" / uid,
         revision=revision.name,
         revision_path=revision.path,
-        stack=versions,
+        stack=versions(revision),
         selection=drafted["selection"],
         started_at=now,
         cells=selected.cells,
         skips=selected.skips,
-        share=tuple(shares[number - 1]),
+        share=selected.cells,
         zoo=drafted["zoo"],
         dynamic_shapes=drafted.get("dynamic_shapes", ""),
         limits=project_rules() if limits is None else limits,
+        expected=expected(selected.cells, known.seconds, known.mib),
     )
+
+
+def versions(revision: Revision) -> dict[str, str]:
+    """The stack that a revision runs on here."""
+    return stack() | ({"transformers": revision.name} if revision.path else {})
+
+
+def begin(engine: Engine, plan: Plan) -> None:
+    """Write the folder of a new run and open the run in the database."""
     with held(plan):
         if (plan.folder / "run.json").exists():
             raise MatrixError(
@@ -97,8 +128,7 @@ def start(  # noqa: PLR0913  (what a plan is made from)
                 f" `export-matrix run --resume {plan.folder.name}`, or give another --name"
             )
         plan.save()
-        _open(engine, plan)
-    return plan
+        open_planned(engine, plan)
 
 
 def resume(engine: Engine, uid: str, *, folder: Path) -> Plan:
@@ -115,13 +145,14 @@ def resume(engine: Engine, uid: str, *, folder: Path) -> Plan:
         use_again(plan.revision_path, plan.revision)
     with held(plan):
         repair(plan)
-        _open(engine, plan)
+        open_planned(engine, plan)
         for file in result_files(plan):
             writes.ingest_file(engine, file, label=label)
     return plan
 
 
-def _open(engine: Engine, plan: Plan) -> Run:
+def open_planned(engine: Engine, plan: Plan) -> Run:
+    """The run in the database, with all cells that the plan expects."""
     return writes.open_run(
         engine,
         uid=plan.uid,
@@ -149,8 +180,8 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
     open if pytest ended before it ran anything of what was left: it is to be resumed.
     """
     began = time.monotonic()
-    costs = reads.durations(engine)
-    planned = {cell: cost(cell, costs) for cell in plan.share}
+    spans: list[Span] = []
+    planned = {cell: terms(plan, cell).expected_s for cell in plan.share}
     with held(plan):
         with Intake(engine, plan, planned, on_progress) as intake:
             done = recorded(plan)
@@ -158,11 +189,14 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
             if reuse:
                 done |= intake.take(reuse.carry(_waiting(plan, done)))
             # A pytest that dies early has the rest run by another, as long as they get anywhere.
-            while (shard := _next_shard(engine, plan, room, done)).cells:
-                if not (taken := intake.take(executor(shard), notice=shard.notice)):
+            while (shard := _next_shard(plan, room, done)).cells:
+                results = _timed(executor(shard), spans if shard.attempt == 1 else [])
+                if not (taken := intake.take(results, notice=shard.notice)):
                     duration = time.monotonic() - began
                     return dataclasses.replace(reads.run(engine, plan.uid), duration_s=duration)
                 done |= taken
+            if schedule := measured(spans, workers=room.workers):
+                writes.note_schedule(engine, plan.uid, schedule)
             everything = _shard(plan, plan.share, room, attempt=1)
             canary.check(engine, plan, everything, size=canary_cells, executor=executor)
             if reuse:
@@ -171,13 +205,21 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
         return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=duration)
 
 
-def _next_shard(engine: Engine, plan: Plan, room: Room, done: set[Cell]) -> Shard:
+def _next_shard(plan: Plan, room: Room, done: set[Cell]) -> Shard:
     """What is left to run: all first attempts, then the suspects', alone; at last no cells."""
     if waiting := _waiting(plan, done):
-        order = shards(waiting, costs=reads.durations(engine), count=1)[0]
+        order = longest_first(waiting, costs_of(plan.expected))
         return _shard(plan, order, room, attempt=1)
     attempt, cells = next(iter(suspects(plan).items()), (2, []))
     return _shard(plan, cells, dataclasses.replace(room, workers=1), attempt=attempt)
+
+
+def _timed(results: Iterable[Result], spans: list[Span]) -> Iterator[Result]:
+    """The same results; when each cell began and ended is noted."""
+    for result in results:
+        now = time.monotonic()
+        spans.append((now - result.duration_s, now))
+        yield result
 
 
 def _waiting(plan: Plan, done: set[Cell]) -> list[Cell]:
@@ -228,7 +270,16 @@ def _shard(plan: Plan, cells: Sequence[Cell], room: Room, *, attempt: int) -> Sh
         revision_path=plan.revision_path,
         zoo=plan.zoo,
         workers=max(1, min(room.workers, len(cells))),
-        terms={cell: limited(cell, plan.limits) for cell in cells},
+        terms={cell: terms(plan, cell) for cell in cells},
+        memory_mib=room.memory_mib,
         attempt=attempt,
         dynamic_shapes=plan.dynamic_shapes,
     )
+
+
+def terms(plan: Plan, cell: Cell) -> Terms:
+    """On which a cell runs; what it is expected to take of memory ends where it may not go on."""
+    found = limited(cell, plan.limits)
+    usual = plan.expected.get(cell) or expected([cell], {}, {})[cell]
+    mib = min(usual.mib, found.memory_limit_mib)
+    return dataclasses.replace(found, expected_s=usual.seconds, expected_mib=mib)

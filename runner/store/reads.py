@@ -14,6 +14,7 @@ from harness.cells import Cell
 from harness.errors import SelectionError, nearest
 from harness.results import Stage
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
+from runner.core.schedule import Schedule
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
@@ -115,6 +116,7 @@ def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
         progress=tuple(map(Progress.from_record, (row.progress or {}).values())),
         audit=row.audit and Audit(**row.audit | {"missed": tuple(row.audit["missed"])}),
         canary=row.canary and Canary(**row.canary),
+        schedule=row.schedule and Schedule(**row.schedule),
     )
 
 
@@ -187,19 +189,6 @@ def read_verdict(row: Row[Any]) -> CellVerdict:
         max_abs_diff=row.max_abs_diff,
         carried_from=row.carried_from,
     )
-
-
-def durations(engine: Engine) -> dict[str, float]:
-    """cell id -> seconds in the newest runs that ran it; what plans are made from."""
-    with engine.connect() as connection:
-        recent = select(runs_.c.id).order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
-        asked = (
-            select(cells_.c.cell, verdicts_.c.duration_s)
-            .join(cells_, cells_.c.id == verdicts_.c.cell_id)
-            .where(verdicts_.c.run_id.in_(recent), verdicts_.c.duration_s.is_not(None))
-            .order_by(verdicts_.c.run_id)
-        )
-        return dict(connection.execute(asked).all())
 
 
 # ── failure groups ──────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from harness.errors import SelectionError
 from harness.results import Result, jsonable
 from runner.core.canary import merged
 from runner.core.runs import Canary, Progress, Run
+from runner.core.schedule import Schedule
 from runner.store import reads
 from runner.store.attempts import StoredFailure, failures_after
 from runner.store.batches import Batch, batches, spooled
@@ -133,6 +134,16 @@ def note_progress(engine: Engine, uid: str, share: str, progress: Progress) -> N
         known = connection.scalar(select(run.c.progress).where(run.c.uid == uid).with_for_update())
         told = {**(known or {}), share: progress.to_record()}
         connection.execute(update(run).where(run.c.uid == uid).values(progress=told))
+
+
+def note_schedule(engine: Engine, uid: str, found: Schedule) -> None:
+    """Keep with the run how it was scheduled, unless another pass over it executed more cells."""
+    asked = select(run.c.schedule).where(run.c.uid == uid).with_for_update()
+    with engine.begin() as connection:
+        before = connection.scalar(asked)
+        if before is None or before["cells"] <= found.cells:
+            values = {"schedule": asdict(found)}
+            connection.execute(update(run).where(run.c.uid == uid).values(**values))
 
 
 def resign(engine: Engine, label: Label) -> int:
