@@ -9,7 +9,7 @@ import sys
 import typer
 
 from harness.errors import MatrixError
-from runner.cli import affecting, bisecting, database, knowing, running, serving, telling
+from runner.cli import affecting, bisecting, database, knowing, planning, running, serving, telling
 from runner.cli.console import err
 from runner.core.plain import plain
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 running.register(app)
+planning.register(app)
 telling.register(app)
 affecting.register(app)
 bisecting.register(app)

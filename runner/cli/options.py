@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from harness.errors import MatrixError
+from harness.zoo.base import PROVIDERS
 from runner.core.limits import LimitRule, one_rule, project_rules, read_rules
 from runner.settings import settings
+from runner.steps.selecting import Asked
 
 Words = Annotated[
     list[str] | None,
@@ -95,10 +97,34 @@ Database = Annotated[
         show_default=False,
     ),
 ]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files (*.jsonl).")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="Result files (*.jsonl), and plans (*.json)."),
+]
 
 INSTALLED = "installed"
 DEFAULT_ZOO = "transformers"
+
+
+def asked_for(  # noqa: PLR0913  (one parameter per option)
+    words: Words,
+    backends: Backends,
+    variants: Variants,
+    zoo: str,
+    *,
+    case: Path | None = None,
+    shapes: Path | None = None,
+) -> Asked:
+    """What the options ask for; of the user's own models everything, unless words choose."""
+    if case is not None:
+        zoo, words = str(case.resolve()), words or ["all"]
+    return Asked(
+        words=words or (),
+        backends=backends or (),
+        variants=variants or (),
+        zoo=PROVIDERS.get(zoo, zoo),
+        shapes=shapes,
+    )
 
 
 def own_limits(

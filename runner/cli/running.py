@@ -1,4 +1,4 @@
-"""`cases`, `run` and `ingest`: the commands that make results."""
+"""`cases` and `run`: the commands that make results."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ import typer
 from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.isolation.machine import usual_workers
-from harness.zoo.base import PROVIDERS, load_zoo
+from harness.zoo.base import load_zoo
 from runner.cli.console import as_json, err, listed, out, progress
 from runner.cli.options import (
     DEFAULT_ZOO,
@@ -21,7 +21,6 @@ from runner.cli.options import (
     CasePath,
     Database,
     DynamicShapes,
-    Files,
     Json,
     LimitsFile,
     MemoryBudget,
@@ -31,30 +30,37 @@ from runner.cli.options import (
     Variants,
     Words,
     ZooName,
+    asked_for,
     limit_rules,
     own_limits,
 )
+from runner.cli.planning import what_is_asked
 from runner.core.canary import CELLS as CANARY_CELLS
-from runner.core.label import label
 from runner.core.limits import LimitRule
 from runner.core.plain import plain
+from runner.core.plan import costs_of
 from runner.core.render import audit_line, canary_line, schedule_line, summary_line
 from runner.core.reuse import AUDIT_PERCENT
 from runner.core.runs import Canary, Run
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
+from runner.steps.planfiles import read_plan, require_stack
 from runner.steps.plans import Plan
 from runner.steps.reusing import Reuse
 from runner.steps.selecting import Asked, Build, Selected, builds, select
-from runner.store import writes
 from runner.store.engine import Engine, ensure
+
+_COMMIT = re.compile("[0-9a-f]{12}")
+_PLANNED = (
+    "a plan says what is run: beside --plan there can be no SELECT, and none of --backend, "
+    "--variant, --case, --dynamic-shapes, --name and --resume"
+)
 
 
 def register(app: typer.Typer) -> None:
     app.command("cases")(cases)
     app.command("run")(run)
-    app.command("ingest")(ingest)
 
 
 def cases(  # noqa: PLR0913  (one parameter per option)
@@ -71,7 +77,7 @@ def cases(  # noqa: PLR0913  (one parameter per option)
     as_json_: Json = False,
 ) -> None:
     """List what would run: cells, and with --build whether each case can be built."""
-    asked = replace(_asked(words, backend, variant, zoo, case), shapes=dynamic_shapes)
+    asked = asked_for(words, backend, variant, zoo, case=case, shapes=dynamic_shapes)
     path = resolve(revision, cache=settings().folder).path
     selected = select(asked, revision_path=path)
     made = _made(selected, asked, path) if build or explain else {}
@@ -88,16 +94,6 @@ def cases(  # noqa: PLR0913  (one parameter per option)
     states = [record["status"] for record in records]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     err.print(f"{len(records)} cells: {counts}")
-
-
-def _asked(
-    words: Words, backends: Backends, variants: Variants, zoo: str, case: Path | None
-) -> Asked:
-    """What the options ask for; of the user's own models everything, unless words choose."""
-    if case is not None:
-        zoo, words = str(case.resolve()), words or ["all"]
-    named = PROVIDERS.get(zoo, zoo)
-    return Asked(words=words or (), backends=backends or (), variants=variants or (), zoo=named)
 
 
 def _made(selected: Selected, asked: Asked, path: Path | None) -> dict[str, Build]:
@@ -138,6 +134,10 @@ def run(  # noqa: PLR0913  (one parameter per option)
         int | None,
         typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
     ] = None,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Run this plan, or --shard I/N of it."),
+    ] = None,
     shard: Annotated[str, typer.Option(help="I/N: the I-th of N shares of the run.")] = "1/1",
     name: Annotated[
         str | None, typer.Option(help="Unique name of the run, the same for all its shares.")
@@ -174,13 +174,17 @@ def run(  # noqa: PLR0913  (one parameter per option)
         workers=workers or usual_workers(),
         memory_mib=memory_budget or settings().memory_budget,
     )
-    if resume is None:
-        asked = replace(_asked(words, backend, variant, zoo, case), shapes=dynamic_shapes)
+    own = own_limits(limits, time_s=time_limit, memory_mib=memory_limit)
+    if plan_file is not None:
+        if any([words, backend, variant, case, dynamic_shapes, name, resume]):
+            raise SelectionError(_PLANNED)
+        plan = _given(engine, plan_file, revision, shard=_share(shard), own=own)
+    elif resume is None:
+        asked = asked_for(words, backend, variant, zoo, case=case, shapes=dynamic_shapes)
         rules = limit_rules(limits, time_s=time_limit, memory_mib=memory_limit)
         plan = _planned(engine, asked, revision, shard=_share(shard), name=name, limits=rules)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)
-        own = own_limits(limits, time_s=time_limit, memory_mib=memory_limit)
         plan = replace(plan, limits=(*own, *plan.limits))
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
     carrying = Reuse(engine, plan, cache=settings().folder, percent=audit) if reuse else None
@@ -199,18 +203,42 @@ def _planned(  # noqa: PLR0913  (what a plan is made from)
     with err.status("finding the model classes …"):
         resolved = resolve(revision, cache=settings().folder)
         selected = select(asked, revision_path=resolved.path)
-    drafted = {"selection": asked.text, "zoo": asked.zoo} | ({"uid": name} if name else {})
-    if asked.shapes:
-        drafted["dynamic_shapes"] = asked.shapes.read_text(encoding="utf-8")
     return running.start(
         engine,
         selected,
         resolved,
         folder=settings().folder,
-        drafted=drafted,
+        drafted=what_is_asked(asked, name),
         limits=limits,
         shard=shard,
     )
+
+
+def _given(
+    engine: Engine,
+    file: Path,
+    revision: str,
+    *,
+    shard: tuple[int, int],
+    own: tuple[LimitRule, ...],
+) -> Plan:
+    """This machine's share of the plan in a file, with the plan's revision as it is found here."""
+    plan = read_plan(file, folder=settings().folder)
+    if revision == INSTALLED:
+        if _COMMIT.fullmatch(plan.revision):
+            raise SelectionError(
+                f"the plan is of commit {plan.revision}; say where it is: "
+                f"--revision path/to/transformers@{plan.revision}"
+            )
+        revision = plan.revision
+    resolved = resolve(revision, cache=settings().folder)
+    if resolved.name != plan.revision:
+        raise SelectionError(f"--revision is {resolved.name}, but the plan is of {plan.revision}")
+    require_stack(plan, running.versions(resolved))
+    plan = replace(plan, revision_path=resolved.path, limits=(*own, *plan.limits))
+    plan = plan.shared(*shard, costs=costs_of(plan.expected))
+    running.begin(engine, plan)
+    return plan
 
 
 def _execute(  # noqa: PLR0913  (what a run is executed with)
@@ -232,7 +260,7 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
         err.print(f"\ninterrupted; {_go_on(plan)}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     _summary(done, plan, quiet_json=quiet_json)
-    raise typer.Exit(0 if _finished(done) and not done.doubtful else 1)
+    raise typer.Exit(0 if _share_done(done, plan) and not done.doubtful else 1)
 
 
 def _interruptible() -> None:
@@ -245,6 +273,11 @@ def _interruptible() -> None:
 def _finished(run: Run) -> bool:
     """Whether every cell has its result, and no suspect is still to be retried."""
     return run.complete and run.closed_at is not None
+
+
+def _share_done(run: Run, plan: Plan) -> bool:
+    """Whether nothing is left to do here; what others owe is told where all is ingested."""
+    return _finished(run) or (len(plan.share) < len(plan.cells) and run.closed_at is not None)
 
 
 def _what_lacks(run: Run, plan: Plan) -> str:
@@ -305,16 +338,3 @@ def _share(text: str) -> tuple[int, int]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise SelectionError(f"--shard {text!r} is not I/N with 1 <= I <= N, such as 2/8")
     return int(match[1]), int(match[2])
-
-
-def ingest(files: Files, *, database: Database = None, as_json_: Json = False) -> None:
-    """Add shard results made elsewhere; repeating it changes nothing."""
-    engine = ensure(database or settings().database_url)
-    told = []
-    for file in files:
-        done = writes.ingest_file(engine, file, label=label)
-        told.append({"file": str(file), "new": done.new, "seen": done.seen})
-        if not as_json_:
-            out.print(f"{file}: {done.new} new results, {done.seen} known", markup=False)
-    if as_json_:
-        as_json(told)

@@ -64,10 +64,9 @@ def open_run(  # noqa: PLR0913  (the columns of a run)
     with engine.begin() as connection:
         insert_new(connection, run, [row])
         opened = update(run).where(run.c.uid == uid)
-        # A run that shard results made known before its plan was has no expectation yet.
-        connection.execute(
-            opened.where(run.c.expected < len(expected)).values(expected=len(expected))
-        )
+        # What shard results made known before their plan was has no expectation yet.
+        planned = {name: row[name] for name in ("expected", "selection", "started_at")}
+        connection.execute(opened.where(run.c.expected < len(expected)).values(**planned))
         connection.execute(opened.values(closed_at=None, summary=None))
         run_id = ids(connection, run, "uid", [uid])[uid]
         known = ids(connection, cells_, "cell", expected)
@@ -104,15 +103,19 @@ def _add(engine: Engine, made: Iterable[Batch]) -> Ingested:
     return Ingested(new=new, seen=size - new)
 
 
-def close_run(engine: Engine, uid: str, *, closed_at: datetime, duration_s: float) -> Run:
-    """Note when the run ended and materialise its summary; a resumed run adds its seconds."""
+def close_run(engine: Engine, uid: str, *, closed_at: datetime, duration_s: float | None) -> Run:
+    """Note when the run ended and materialise its summary; a resumed run adds its seconds.
+
+    None if nobody knows how long it took: it ran elsewhere.
+    """
     with engine.begin() as connection:
         found = connection.execute(
             select(run.c.id, run.c.duration_s).where(run.c.uid == uid)
         ).one_or_none()
         if found is None:
             raise SelectionError(f"no run {uid!r} in this database")
-        total = (found.duration_s or 0.0) + duration_s
+        known = [each for each in (found.duration_s, duration_s) if each is not None]
+        total = sum(known) if known else None
         values = {"closed_at": closed_at, "duration_s": total, "progress": null()}
         connection.execute(update(run).where(run.c.id == found.id).values(**values))
         summarise(connection, found.id)

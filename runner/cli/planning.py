@@ -1,0 +1,127 @@
+"""`plan` and `ingest`: a run that several machines run shares of, and what comes back of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import MatrixError
+from runner.cli.console import as_json, err, listed, out
+from runner.cli.options import (
+    DEFAULT_ZOO,
+    INSTALLED,
+    Backends,
+    Database,
+    DynamicShapes,
+    Files,
+    Json,
+    LimitsFile,
+    MemoryLimit,
+    RevisionName,
+    TimeLimit,
+    Variants,
+    Words,
+    ZooName,
+    asked_for,
+    limit_rules,
+)
+from runner.core.label import label
+from runner.core.plain import plain
+from runner.core.runs import Run
+from runner.revisions import resolve
+from runner.settings import settings
+from runner.steps import running
+from runner.steps.planfiles import close_if_complete, expect, read_plan, spell_plan, write_plan
+from runner.steps.selecting import Asked, select
+from runner.store import writes
+from runner.store.engine import ensure
+
+
+def register(app: typer.Typer) -> None:
+    app.command("plan")(plan)
+    app.command("ingest")(ingest)
+
+
+def plan(  # noqa: PLR0913  (one parameter per option)
+    words: Words = None,
+    *,
+    backend: Backends = None,
+    variant: Variants = None,
+    revision: RevisionName = INSTALLED,
+    zoo: ZooName = DEFAULT_ZOO,
+    dynamic_shapes: DynamicShapes = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Unique name of the run. Default: made from time and revision."),
+    ] = None,
+    limits: LimitsFile = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write it here. Default: print it.")
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Plan a run for several machines; each runs a share of it: `run --plan FILE --shard I/N`."""
+    engine = ensure(database or settings().database_url)
+    rules = limit_rules(limits, time_s=time_limit, memory_mib=memory_limit)
+    asked = asked_for(words, backend, variant, zoo, shapes=dynamic_shapes)
+    with err.status("finding the model classes …"):
+        resolved = resolve(revision, cache=settings().folder)
+        selected = select(asked, revision_path=resolved.path)
+    texts = what_is_asked(asked, name)
+    drafted = running.draft(
+        engine, selected, resolved, folder=settings().folder, drafted=texts, limits=rules
+    )
+    if output is None:
+        out.print(spell_plan(drafted), markup=False, soft_wrap=True, end="")
+        return
+    try:
+        write_plan(drafted, output)
+    except OSError as error:
+        raise MatrixError(f"can't write {output}: {error.strerror}") from None
+    err.print(
+        f"run {drafted.uid}: {len(drafted.cells)} cells; a machine runs its share with: "
+        f"export-matrix run --plan {output} --shard I/N",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def what_is_asked(asked: Asked, name: str | None) -> dict[str, str]:
+    """The texts that a plan is drafted from."""
+    drafted = {"selection": asked.text, "zoo": asked.zoo} | ({"uid": name} if name else {})
+    if asked.shapes:
+        drafted["dynamic_shapes"] = asked.shapes.read_text(encoding="utf-8")
+    return drafted
+
+
+def ingest(files: Files, *, database: Database = None, as_json_: Json = False) -> None:
+    """Add shard results made elsewhere, and the plans of their runs; repeating changes nothing."""
+    engine = ensure(database or settings().database_url)
+    plans = [read_plan(file, folder=settings().folder) for file in files if _is_plan(file)]
+    for plan in plans:
+        expect(engine, plan)
+    told = []
+    for file in files:
+        if _is_plan(file):
+            continue
+        done = writes.ingest_file(engine, file, label=label)
+        told.append({"file": str(file), "new": done.new, "seen": done.seen})
+        if not as_json_:
+            out.print(f"{file}: {done.new} new results, {done.seen} known", markup=False)
+    runs = [close_if_complete(engine, plan) for plan in plans]
+    if as_json_:
+        as_json(told)
+    else:
+        listed(plain(_how_far(run)) for run in runs)
+    raise typer.Exit(0 if all(run.complete for run in runs) else 1)
+
+
+def _how_far(run: Run) -> str:
+    lacks = "" if run.complete else "incomplete: "
+    return f"run {run.uid}: {lacks}{run.received} of {run.expected} cells"
+
+
+def _is_plan(file: Path) -> bool:
+    return file.suffix == ".json"
