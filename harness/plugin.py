@@ -1,6 +1,6 @@
 """The pytest plugin: cells as pytest items, results as JSON lines.
 
-    pytest shards/007.cells -n 4 --dist worksteal --matrix-results results/007.jsonl
+    pytest shards/007.cells -n 4 --matrix-results results/007.jsonl
 
 1. Inert until a `*.cells` file is an argument; imports pytest and the standard library alone.
 2. A `*.cells` file holds a cell id per line; `#` begins a comment. A cell is an item, so `::<id>`,
