@@ -57,6 +57,8 @@ def test_a_run_with_failing_cells_is_complete_and_exits_with_0(cli: Cli) -> None
     assert record["outcomes"]["pass"] == 2
     assert record["outcomes"]["fail"] == 2
     assert record["outcomes"]["error"] == 2
+    assert record["schedule"]["cells"] == 6
+    assert record["schedule"]["makespan_s"] > 0
 
 
 def test_what_cannot_run_here_is_a_skip_with_the_way_out_and_the_rest_runs(
@@ -76,6 +78,7 @@ def test_what_cannot_run_here_is_a_skip_with_the_way_out_and_the_rest_runs(
 def test_a_run_ends_with_its_summary_and_the_line_that_opens_the_dashboard(cli: Cli) -> None:
     done = cli("run", "toy/Passes/*", *TOY)
     assert "2 passed in " in done.stdout
+    assert "schedule: 2 cells by " in done.stdout
     assert "export-matrix serve" in done.stdout
     assert "/runs/1" in done.stdout
 

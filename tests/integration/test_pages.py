@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from dashboard.app import create_app
-from runner.store import reads
+from runner.core.schedule import measured
+from runner.store import reads, writes
 from runner.store.engine import Engine, ensure
 from tests.seed import HOSTILE, seed
 
@@ -269,3 +270,13 @@ def test_an_empty_database_says_what_to_do_next(tmp_path: Path) -> None:
             assert "export-matrix run" in client.get(address).text
         assert client.get("/healthz").json() == {"status": "ok"}
     engine.dispose()
+
+
+def test_a_run_tells_how_it_was_scheduled(client: TestClient, seeded: Engine) -> None:
+    found = measured([(0.0, 10.3), (0.0, 4.0)], workers=2)
+    assert found is not None
+    writes.note_schedule(seeded, reads.run(seeded, "1").uid, found)
+    told = "2 cells by 2 workers in 10.3 s, 1.00 times the least possible (10.3 s)"
+    assert told in client.get("/runs/1").text
+    assert client.get("/runs/1.json").json()["run"]["schedule"]["ratio"] == 1.0
+    assert "least possible" not in client.get("/runs/2").text

@@ -14,8 +14,10 @@ from harness.errors import RecordError, SelectionError
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
 from runner.core.runs import Canary, Run, Verdict
+from runner.core.schedule import measured
 from runner.store import reads, tables, writes
 from runner.store.attempts import attempts_at
+from runner.store.costs import spent
 from runner.store.engine import Engine
 
 CELLS = [Cell.parse(f"m{number}/M{number}/forward-static/onnx") for number in range(6)]
@@ -270,3 +272,30 @@ def test_the_canaries_of_a_runs_shares_are_kept_together(engine: Engine) -> None
     kept = reads.run(engine, "r1")
     assert kept.canary == Canary(same=["a", "c"], differ={"b": "another program"})
     assert kept.doubtful
+
+
+def test_what_a_cell_took_is_what_it_took_in_the_newest_run_that_executed_it(
+    engine: Engine,
+) -> None:
+    old, skipped = CELLS[:2]
+    for uid, seconds, mib in (("r1", 9.0, 100), ("r2", 2.0, 300)):
+        _open(engine, uid)
+        took = _result(old, uid=uid).replace(
+            durations_s={"lower": seconds}, peak_rss_bytes=mib << 20
+        )
+        not_run = _result(skipped, Outcome.SKIP, uid=uid).replace(durations_s={})
+        writes.ingest_results(engine, [took, not_run])
+    _open(engine, "r3")
+    found = spent(engine)
+    assert (found.seconds, found.mib) == ({old.id: 2.0}, {old.id: 301})
+
+
+def test_a_run_keeps_the_schedule_of_the_pass_that_executed_most(engine: Engine) -> None:
+    _open(engine)
+    for spans in ([(0.0, 1.0)] * 3, [(0.0, 2.0)]):
+        found = measured(spans, workers=2)
+        assert found is not None
+        writes.note_schedule(engine, "r1", found)
+    kept = reads.run(engine, "r1").schedule
+    assert kept is not None
+    assert (kept.cells, kept.makespan_s, kept.bound_s) == (3, 1.0, 1.5)
