@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     memory_budget: int | None = Field(
         None, gt=0, description="MiB that all cells that run at once may take together."
     )
+    ray_address: str | None = Field(
+        None, description="Ray cluster that `--executor ray` runs on; else the one that Ray finds."
+    )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
 

@@ -11,9 +11,9 @@ import typer
 
 from harness.cells import Cell
 from harness.errors import SelectionError
-from harness.isolation.machine import usual_workers
 from harness.zoo.base import load_zoo
 from runner.cli.console import as_json, err, listed, out, progress
+from runner.cli.executors import ExecutorName, ExecutorOption, RayAddress, chosen_executor
 from runner.cli.options import (
     DEFAULT_ZOO,
     INSTALLED,
@@ -42,6 +42,7 @@ from runner.core.plan import costs_of
 from runner.core.render import audit_line, canary_line, schedule_line, summary_line
 from runner.core.reuse import AUDIT_PERCENT
 from runner.core.runs import Canary, Run
+from runner.execute.shard import Executor
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
@@ -122,6 +123,7 @@ def _record(
 
 
 def run(  # noqa: PLR0913  (one parameter per option)
+    context: typer.Context,
     words: Words = None,
     *,
     backend: Backends = None,
@@ -165,13 +167,16 @@ def run(  # noqa: PLR0913  (one parameter per option)
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run (its name, or `latest`).")
     ] = None,
+    executor: ExecutorOption = ExecutorName.LOCAL,
+    ray_address: RayAddress = None,
     database: Database = None,
     as_json_: Json = False,
 ) -> None:
     """Plan, execute and ingest a selection of the matrix; failing cells are data, not an error."""
     engine = ensure(database or settings().database_url)
+    chosen = context.with_resource(chosen_executor(executor, ray_address))
     room = running.Room(
-        workers=workers or usual_workers(),
+        workers=workers or chosen.workers,
         memory_mib=memory_budget or settings().memory_budget,
     )
     own = own_limits(limits, time_s=time_limit, memory_mib=memory_limit)
@@ -188,7 +193,15 @@ def run(  # noqa: PLR0913  (one parameter per option)
         plan = replace(plan, limits=(*own, *plan.limits))
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
     carrying = Reuse(engine, plan, cache=settings().folder, percent=audit) if reuse else None
-    _execute(engine, plan, room, carrying, canary=canary, quiet_json=as_json_)
+    _execute(
+        engine,
+        plan,
+        room,
+        carrying,
+        executor=chosen.executor,
+        canary=canary,
+        quiet_json=as_json_,
+    )
 
 
 def _planned(  # noqa: PLR0913  (what a plan is made from)
@@ -247,6 +260,7 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
     room: running.Room,
     reuse: Reuse | None,
     *,
+    executor: Executor,
     canary: int | None,
     quiet_json: bool,
 ) -> None:
@@ -254,7 +268,13 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
     try:
         with progress(quiet=quiet_json) as tell:
             done = running.execute(
-                engine, plan, room, on_progress=tell, reuse=reuse, canary_cells=canary
+                engine,
+                plan,
+                room,
+                on_progress=tell,
+                reuse=reuse,
+                executor=executor,
+                canary_cells=canary,
             )
     except KeyboardInterrupt:
         err.print(f"\ninterrupted; {_go_on(plan)}", markup=False, soft_wrap=True)

@@ -52,14 +52,8 @@ def command(shard: Shard) -> list[str]:
     return [sys.executable, "-m", "pytest", file, *ours, *place, *xdist, *given, "--tb=short", "-q"]
 
 
-def run_shard(shard: Shard) -> Iterator[Result]:
-    """Run the shard, yielding each result as it is written.
-
-    An interrupt stops pytest and is raised again; results so far are in the file. A shard without
-    cells leaves nothing.
-    """
-    if not shard.cells:
-        return
+def lay_out(shard: Shard) -> None:
+    """Make the shard's folder and the files that it is run with."""
     shard.folder.mkdir(parents=True, exist_ok=True)
     (shard.folder / "pytest.ini").write_text(_INI)
     (shard.folder / f"{shard.name}.cells").write_text(
@@ -70,6 +64,17 @@ def run_shard(shard: Shard) -> Iterator[Result]:
         shard.shapes.write_text(shard.dynamic_shapes, encoding="utf-8")
     shard.results.touch()
     sync_folder(shard.folder)
+
+
+def run_shard(shard: Shard) -> Iterator[Result]:
+    """Run the shard, yielding each result as it is written.
+
+    An interrupt stops pytest and is raised again; results so far are in the file. A shard without
+    cells leaves nothing.
+    """
+    if not shard.cells:
+        return
+    lay_out(shard)
     with shard.log.open("w") as log, shard.results.open() as results:
         fcntl.flock(results, fcntl.LOCK_EX)
         process = subprocess.Popen(  # noqa: S603  (our own command line, no shell)
