@@ -14,8 +14,10 @@ import pytest
 
 from harness.results import Result
 
-# A shell starts what runs in the background deaf to interrupts, and children would inherit that.
+# A shell starts what runs in the background deaf to interrupts, and nohup deaf to a closed terminal:
+# children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 PLUGINS = ["-p", "harness.plugin", "-p", "xdist.plugin"]
 ROOT = Path(__file__).parents[1]
