@@ -14,7 +14,7 @@ import pytest
 
 from harness.results import Result
 
-# A shell starts what runs in the background deaf to interrupts, and nohup deaf to a closed terminal:
+# A shell starts what runs in the background deaf to interrupts, nohup deaf to a closed terminal;
 # children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
