@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
 from runner.core.progress import pace, roughly
-from runner.core.render import audit_line, canary_line, schedule_line
+from runner.core.summary import audit_line, canary_line, schedule_line
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

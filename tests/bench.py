@@ -33,8 +33,8 @@ from harness.backends import load_backend
 from harness.cells import Cell
 from harness.results import Outcome
 from harness.zoo.base import Zoo, load_zoo
-from runner.core.render import schedule_line
 from runner.core.runs import CellVerdict
+from runner.core.summary import schedule_line
 from runner.execute.local import run_shard
 from runner.execute.shard import Shard
 from runner.settings import settings

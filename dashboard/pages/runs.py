@@ -14,10 +14,10 @@ from dashboard.words import WORST_FIRST
 from harness.errors import SelectionError
 from runner.core.known import Standing
 from runner.core.progress import State, state_of, together
-from runner.core.render import summary_line
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
 from runner.core.schedule import Schedule
 from runner.core.select import parse
+from runner.core.summary import summary_line
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
 from runner.store import reads

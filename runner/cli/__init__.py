@@ -9,7 +9,17 @@ import sys
 import typer
 
 from harness.errors import MatrixError
-from runner.cli import affecting, bisecting, database, knowing, planning, running, serving, telling
+from runner.cli import (
+    affecting,
+    bisecting,
+    database,
+    knowing,
+    listing,
+    planning,
+    running,
+    serving,
+    telling,
+)
 from runner.cli.console import err
 from runner.core.plain import plain
 
@@ -20,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+listing.register(app)
 running.register(app)
 planning.register(app)
 telling.register(app)

@@ -1,18 +1,16 @@
-"""`cases` and `run`: the commands that make results."""
+"""`run`: the command that makes results."""
 
 import re
 import signal
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cells import Cell
 from harness.errors import SelectionError
-from harness.zoo.base import load_zoo
-from runner.cli.console import as_json, err, listed, out, progress
+from runner.cli.console import err, progress
+from runner.cli.ending import go_on, summary
 from runner.cli.executors import ExecutorName, ExecutorOption, RayAddress, chosen_executor
 from runner.cli.options import (
     DEFAULT_ZOO,
@@ -37,11 +35,9 @@ from runner.cli.options import (
 from runner.cli.planning import what_is_asked
 from runner.core.canary import CELLS as CANARY_CELLS
 from runner.core.limits import LimitRule
-from runner.core.plain import plain
 from runner.core.plan import costs_of
-from runner.core.render import audit_line, canary_line, schedule_line, summary_line
 from runner.core.reuse import AUDIT_PERCENT
-from runner.core.runs import Canary, Run
+from runner.core.runs import Run
 from runner.execute.shard import Executor
 from runner.revisions import resolve
 from runner.settings import settings
@@ -49,7 +45,7 @@ from runner.steps import running
 from runner.steps.planfiles import read_plan, require_stack
 from runner.steps.plans import Plan
 from runner.steps.reusing import Reuse
-from runner.steps.selecting import Asked, Build, Selected, builds, select
+from runner.steps.selecting import Asked, select
 from runner.store.engine import Engine, ensure
 
 _COMMIT = re.compile("[0-9a-f]{12}")
@@ -60,66 +56,7 @@ _PLANNED = (
 
 
 def register(app: typer.Typer) -> None:
-    app.command("cases")(cases)
     app.command("run")(run)
-
-
-def cases(  # noqa: PLR0913  (one parameter per option)
-    words: Words = None,
-    *,
-    backend: Backends = None,
-    variant: Variants = None,
-    revision: RevisionName = INSTALLED,
-    zoo: ZooName = DEFAULT_ZOO,
-    case: CasePath = None,
-    dynamic_shapes: DynamicShapes = None,
-    build: Annotated[bool, typer.Option(help="Build each case and say whether it works.")] = False,
-    explain: Annotated[bool, typer.Option(help="Build, and say how each case is made.")] = False,
-    as_json_: Json = False,
-) -> None:
-    """List what would run: cells, and with --build whether each case can be built."""
-    asked = asked_for(words, backend, variant, zoo, case=case, shapes=dynamic_shapes)
-    path = resolve(revision, cache=settings().folder).path
-    selected = select(asked, revision_path=path)
-    made = _made(selected, asked, path) if build or explain else {}
-    records = [_record(cell, selected, load_zoo(asked.zoo).name, made) for cell in selected.cells]
-    if as_json_:
-        as_json(records)
-        return
-    listed(
-        plain(f"{record['status']:5}  {record['id']}  {record['reason'] or ''}".rstrip())
-        for record in records
-    )
-    if explain:
-        as_json({name: dict(one.recipe) for name, one in made.items()})
-    states = [record["status"] for record in records]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    err.print(f"{len(records)} cells: {counts}")
-
-
-def _made(selected: Selected, asked: Asked, path: Path | None) -> dict[str, Build]:
-    ready = (cell for cell in selected.cells if cell not in selected.skips)
-    names = list(dict.fromkeys(f"{cell.model_type}/{cell.model_class}" for cell in ready))
-    with err.status(f"building {len(names)} cases …"):
-        return dict(builds(asked, names, folder=settings().folder, revision_path=path))
-
-
-def _record(
-    cell: Cell, selected: Selected, provider: str, made: Mapping[str, Build]
-) -> dict[str, str | None]:
-    """One entry of `cases --json`, a contract."""
-    skip = selected.skips.get(cell)
-    build = made.get(f"{cell.model_type}/{cell.model_class}", Build(status="ready"))
-    return {
-        "id": cell.id,
-        "model_type": cell.model_type,
-        "model_class": cell.model_class,
-        "variant": cell.variant,
-        "backend": cell.backend,
-        "provider": provider,
-        "status": "skip" if skip else build.status,
-        "reason": skip or build.reason,
-    }
 
 
 def run(  # noqa: PLR0913  (one parameter per option)
@@ -277,9 +214,9 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
                 canary_cells=canary,
             )
     except KeyboardInterrupt:
-        err.print(f"\ninterrupted; {_go_on(plan)}", markup=False, soft_wrap=True)
+        err.print(f"\ninterrupted; {go_on(plan)}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
-    _summary(done, plan, quiet_json=quiet_json)
+    summary(done, plan, quiet_json=quiet_json)
     raise typer.Exit(0 if _share_done(done, plan) and not done.doubtful else 1)
 
 
@@ -290,67 +227,9 @@ def _interruptible() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _finished(run: Run) -> bool:
-    """Whether every cell has its result, and no suspect is still to be retried."""
-    return run.complete and run.closed_at is not None
-
-
 def _share_done(run: Run, plan: Plan) -> bool:
     """Whether nothing is left to do here; what others owe is told where all is ingested."""
-    return _finished(run) or (len(plan.share) < len(plan.cells) and run.closed_at is not None)
-
-
-def _what_lacks(run: Run, plan: Plan) -> str:
-    counted = f"incomplete: {run.received} of {run.expected} cells"
-    if run.closed_at is not None:
-        return f"{counted}; this share is done, the others are run elsewhere"
-    logs = sorted(plan.folder.glob("shards/*.log"))
-    ended = f"; pytest ended early, its log is {logs[-1]}" if logs else ""
-    again = ", suspects to be retried" if run.complete else ""
-    return f"{counted}{again}{ended}; {_go_on(plan)}"
-
-
-def _go_on(plan: Plan) -> str:
-    return f"go on with: export-matrix run --resume {plan.folder.name}"
-
-
-def _summary(done: Run, plan: Plan, *, quiet_json: bool) -> None:
-    if quiet_json:
-        record = {
-            "run": done.uid,
-            "expected": done.expected,
-            "received": done.received,
-            "outcomes": dict(done.verdicts),
-            "complete": _finished(done),
-            "duration_s": done.duration_s,
-            "audit": done.audit and asdict(done.audit),
-            "schedule": done.schedule and asdict(done.schedule),
-            "canary": done.canary and _canary(done.canary),
-        }
-        as_json(record)
-        return
-    out.print(summary_line(done.verdicts, done.duration_s or 0.0), markup=False, soft_wrap=True)
-    if done.audit and (done.audit.carried or done.audit.audited):
-        out.print(audit_line(done.audit), markup=False, soft_wrap=True)
-        listed(f"  {plain(cell)}" for cell in done.audit.missed)
-    if done.schedule:
-        listed([f"schedule: {schedule_line(done.schedule)}"])
-    if done.canary:
-        listed([canary_line(done.canary)])
-        listed(plain(f"  {id_}: {why}") for id_, why in done.canary.differ.items())
-    if not _finished(done):
-        out.print(_what_lacks(done, plan), markup=False, soft_wrap=True)
-    url = f"{settings().dashboard_url}/runs/{done.id}"
-    out.print(f"export-matrix serve   opens {url}", markup=False, soft_wrap=True)
-
-
-def _canary(found: Canary) -> dict[str, object]:
-    return {
-        "compared": found.compared,
-        "differ": list(found.differ),
-        "why": dict(found.differ),
-        "not_compared": dict(found.not_compared),
-    }
+    return run.complete or (len(plan.share) < len(plan.cells) and run.closed_at is not None)
 
 
 def _share(text: str) -> tuple[int, int]:

@@ -46,6 +46,7 @@ def together(shares: Sequence[Progress], now: datetime) -> Progress | None:
     active = [share for share in shares if alive(share, now)]
     left = [share.eta_s for share in active]
     known = [seconds for seconds in left if seconds is not None]
+    canaries = [share.canary for share in active if share.canary]
     paces = [share.per_minute for share in active if share.per_minute is not None]
     verdicts: Counter[Verdict] = Counter()
     for share in shares:
@@ -59,7 +60,12 @@ def together(shares: Sequence[Progress], now: datetime) -> Progress | None:
         running=slowest(cell for share in active for cell in share.running),
         at=max(share.at for share in shares),
         going=bool(active),
+        canary=_summed(canaries) if canaries else None,
     )
+
+
+def _summed(canaries: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return sum(done for done, _ in canaries), sum(size for _, size in canaries)
 
 
 def slowest(cells: Iterable[RunningCell]) -> tuple[RunningCell, ...]:
@@ -78,6 +84,8 @@ def roughly(seconds: float) -> str:
 def pace(progress: Progress) -> str:
     """`24.1 cells a minute, about 12 min left`; what is unknown is left out."""
     told = []
+    if progress.canary:
+        return "canary: {} of {} cells compared with cold processes".format(*progress.canary)
     if progress.per_minute is not None:
         told.append(f"{progress.per_minute:.1f} cells a minute")
     if progress.eta_s is not None and progress.eta_s >= 1:

@@ -102,6 +102,8 @@ class Progress:
     at: datetime
     #: False once it was interrupted
     going: bool = True
+    #: of the canary, once it runs: cells compared with cold processes so far, and of how many
+    canary: tuple[int, int] | None = None
 
     def to_record(self) -> dict[str, Any]:
         return asdict(self) | {"at": self.at.isoformat()}
@@ -116,6 +118,7 @@ class Progress:
             "verdicts": {Verdict(name): count for name, count in record["verdicts"].items()},
             "running": tuple(running),
             "at": datetime.fromisoformat(record["at"]),
+            "canary": tuple(record.get("canary") or ()) or None,
         }
         return cls(**dict(record) | read)
 
@@ -151,9 +154,14 @@ class Run:
         return sum(self.verdicts.values()) - self.verdicts.get(Verdict.MISSING, 0)
 
     @property
-    def complete(self) -> bool:
-        """Every expected cell has a result. An empty run is not complete."""
+    def filled(self) -> bool:
+        """Every expected cell has a result. An empty run is not filled."""
         return self.received >= self.expected > 0
+
+    @property
+    def complete(self) -> bool:
+        """Filled, and closed: no suspect is still to be retried."""
+        return self.filled and self.closed_at is not None
 
     @property
     def doubtful(self) -> bool:

@@ -4,6 +4,7 @@ Its files lie beside the run's shards, in `canary/`, and its results name no run
 attempts, neither here nor where somebody ingests them. What an interrupt leaves is done on resume.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from harness.terms import Terms
@@ -18,12 +19,19 @@ _COLD_S = 300
 _COLD_MIB = 1536
 
 
-def check(
-    engine: Engine, plan: Plan, shard: Shard, *, size: int | None, executor: Executor
+def check(  # noqa: PLR0913  (what a run is executed with)
+    engine: Engine,
+    plan: Plan,
+    shard: Shard,
+    *,
+    size: int | None,
+    executor: Executor,
+    on_compared: Callable[[int, int], None],
 ) -> None:
     """Compare `size` cells (None: as many as usual) with cold processes, and keep it with the run.
 
-    `shard` says how the run's cells are run.
+    `shard` says how the run's cells are run; `on_compared` is told how many have run, and of how
+    many.
     """
     forked = comparable(executed(plan))
     chosen = sample(plan.uid, forked, usual_size(len(forked)) if size is None else size)
@@ -42,7 +50,10 @@ def check(
         terms={cell: _cold(shard.terms[cell]) for cell in waiting},
         cold=True,
     )
-    cold |= {result.cell: result for result in executor(again)}
+    on_compared(len(cold), len(chosen))
+    for result in executor(again):
+        cold[result.cell] = result
+        on_compared(len(cold), len(chosen))
     found = compare({cell: forked[cell] for cell in chosen}, cold)
     writes.note_canary(engine, plan.uid, found)
 

@@ -4,6 +4,7 @@ It tells each second, whether results come or not: who watches a terminal at onc
 with each batch. What fails while it tells ends the run as if it had failed in the run itself.
 """
 
+import dataclasses
 import hashlib
 import socket
 import threading
@@ -45,6 +46,7 @@ class Intake:
         for result in results_of(plan):
             self._watch.ended(result, at=None)
         self._notice: Path | None = None
+        self._canary: tuple[int, int] | None = None
         self._batch: list[Result] = []
         self._flushed = 0.0
         self._failed: Exception | None = None
@@ -85,6 +87,11 @@ class Intake:
         self._notice = None
         return taken
 
+    def compared(self, done: int, size: int) -> None:
+        """Tell how far the canary is."""
+        self._check()
+        self._canary = done, size
+
     def _check(self) -> None:
         if self._failed:
             raise self._failed
@@ -101,7 +108,8 @@ class Intake:
     def _progress(self, *, going: bool = True) -> Progress:
         running = started_now(self._notice) if self._notice else ()
         with self._counting:
-            return self._watch.at(datetime.now(UTC), running, going=going)
+            told = self._watch.at(datetime.now(UTC), running, going=going)
+        return dataclasses.replace(told, canary=self._canary)
 
     def _flush(self, *, going: bool = True) -> None:
         with self._writing:

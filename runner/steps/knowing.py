@@ -173,4 +173,4 @@ def _in_force(rows: Sequence[KnownFailure], run: Run) -> Iterator[KnownFailure]:
 
 
 def _complete(engine: Engine) -> Iterator[Run]:
-    return (run for run in reads.runs(engine, limit=_RECENT_RUNS) if run.complete and run.closed_at)
+    return (run for run in reads.runs(engine, limit=_RECENT_RUNS) if run.complete)

@@ -82,6 +82,6 @@ def expect(engine: Engine, plan: Plan) -> None:
 def close_if_complete(engine: Engine, plan: Plan) -> Run:
     """Close a run that was executed elsewhere, once nothing is missing."""
     run = reads.run(engine, plan.uid)
-    if not run.complete or run.closed_at is not None:
+    if not run.filled or run.closed_at is not None:
         return run
     return writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=None)

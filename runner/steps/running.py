@@ -198,7 +198,14 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
             if schedule := measured(spans, workers=room.workers):
                 writes.note_schedule(engine, plan.uid, schedule)
             everything = _shard(plan, plan.share, room, attempt=1)
-            canary.check(engine, plan, everything, size=canary_cells, executor=executor)
+            canary.check(
+                engine,
+                plan,
+                everything,
+                size=canary_cells,
+                executor=executor,
+                on_compared=intake.compared,
+            )
             if reuse:
                 reuse.close()
         duration = time.monotonic() - began

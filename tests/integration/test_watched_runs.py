@@ -1,5 +1,6 @@
 """How a run goes, seen from outside while it goes: on the pages, in lines, after a kill."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,7 +15,8 @@ from fastapi.testclient import TestClient
 from dashboard.app import create_app
 from harness.cells import Cell
 from harness.isolation.messages import started_now
-from harness.results import Stage
+from harness.results import Outcome, Result, Stage
+from runner.core.progress import in_a_line
 from runner.core.runs import Progress, Run, RunningCell, Verdict
 from runner.store import reads, writes
 from runner.store.engine import Engine, ensure
@@ -91,6 +93,31 @@ def test_a_run_page_tells_how_it_goes_and_asks_again_by_itself(stored: Engine, p
     assert found["progress"]["eta_s"] == 250.0
     for path in ("/runs", "/"):
         assert "running: 1 of 2" in page(path)
+
+
+def test_a_run_whose_suspects_are_still_to_be_retried_is_not_settled(
+    stored: Engine, page: Page
+) -> None:
+    died = [
+        Result(cell=CELLS[0], outcome=Outcome.PASS, run="r1", stack={}),
+        Result(cell=SLOW, outcome=Outcome.TIMEOUT, stage=Stage.LOWER, run="r1", stack={}),
+    ]
+    writes.ingest_results(stored, died)
+    assert not json.loads(page("/runs/1.json"))["run"]["complete"]
+    for path in ("/runs", "/runs/1"):
+        assert "not settled: 2 of 2, suspects are to be retried" in page(path)
+    writes.close_run(stored, "r1", closed_at=datetime.now(UTC), duration_s=1.0)
+    assert json.loads(page("/runs/1.json"))["run"]["complete"]
+    assert "not settled" not in page("/runs/1")
+
+
+def test_a_run_that_compares_with_cold_processes_tells_how_far_it_is(
+    stored: Engine, page: Page
+) -> None:
+    comparing = dataclasses.replace(told(done=2), running=(), canary=(3, 20))
+    writes.note_progress(stored, "r1", "here", comparing)
+    assert "canary: 3 of 20 cells compared with cold processes" in page("/runs/1")
+    assert "canary: 3 of 20" in in_a_line(comparing)
 
 
 @pytest.mark.parametrize("last", [told(silent_s=720), told(going=False)], ids=["killed", "ended"])

@@ -79,6 +79,7 @@ def _run(number: int, *, expected: int, passed: int) -> Run:
         stack={"torch": f"2.{number}"},
         selection="smoke",
         started_at=datetime(2026, 11, 23, tzinfo=UTC),
+        closed_at=datetime(2026, 11, 23, 1, tzinfo=UTC),
         expected=expected,
         verdicts={Verdict.PASS: passed},
     )

@@ -9,8 +9,9 @@ from harness.cells import Cell
 from harness.results import Stage
 from runner.core.diff import Diff, diff, explained
 from runner.core.owner import by_class
-from runner.core.render import as_markdown, as_text, escape, summary_line
+from runner.core.render import as_markdown, as_text, escape
 from runner.core.runs import Canary, CellVerdict, Run, Verdict
+from runner.core.summary import summary_line
 
 
 def _run(number: int, received: int) -> Run:
@@ -21,6 +22,7 @@ def _run(number: int, received: int) -> Run:
         stack={"torch": "2.13"},
         selection="smoke",
         started_at=datetime(2026, 11, 23, tzinfo=UTC),
+        closed_at=datetime(2026, 11, 23, 1, tzinfo=UTC),
         expected=20,
         verdicts={Verdict.PASS: received},
     )
