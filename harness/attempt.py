@@ -10,14 +10,14 @@
   second time with bounded dimensions, so that its numbers are still known. Both facts are told.
 """
 
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.backends.base import Backend, Enter, Program, Runtime
 from harness.cells import Cell
+from harness.clock import Clock
 from harness.errors import CaseError, RuntimeLimit, SkipError
 from harness.reference import undecided, unfit
 from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
@@ -31,30 +31,6 @@ BOUND = 64
 _ONE_BY_ONE = "a component's values are compared; no tokens are generated through the components"
 
 _REASON_CHARACTERS = 500
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Where the attempt is, and the seconds that each stage has taken so far."""
-
-    tell: Enter
-    stage: Stage = Stage.BUILD
-    spent: dict[str, float] = field(default_factory=dict)
-    _since: float = field(default_factory=time.perf_counter)
-
-    def enter(self, stage: Stage) -> None:
-        self._stop()
-        self.stage = stage
-        self.tell(stage)
-
-    def _stop(self) -> None:
-        now = time.perf_counter()
-        self.spent[self.stage] = self.spent.get(self.stage, 0.0) + now - self._since
-        self._since = now
-
-    def stop(self) -> dict[str, float]:
-        self._stop()
-        return {stage: round(seconds, 6) for stage, seconds in self.spent.items()}
 
 
 class _Failed(Exception):  # noqa: N818  (it says where a component stopped, and is not shown)
@@ -91,7 +67,7 @@ def attempt(  # noqa: PLR0913  (what an attempt needs, by name)
     if missing is not None:
         reason = f"{cell.backend} is not installed here: {missing}"
         return Result(cell=cell, outcome=Outcome.SKIP, reason=reason, provider=zoo.name)
-    clock = _Clock(enter)
+    clock = Clock(enter)
     trial = _Trial(cell, zoo, backend, clock, plan_limit_bytes)
     clock.enter(Stage.BUILD)
     try:
@@ -113,7 +89,7 @@ def _built(cell: Cell, zoo: Zoo, shapes: GivenShapes) -> Case:
     return zoo.build(cell.model_type, cell.model_class, given)
 
 
-def _ours(cell: Cell, zoo: Zoo, clock: _Clock, error: Exception) -> Result:
+def _ours(cell: Cell, zoo: Zoo, clock: Clock, error: Exception) -> Result:
     return Result(
         cell=cell,
         outcome=Outcome.ERROR,
@@ -157,7 +133,7 @@ class _Trial:
     cell: Cell
     zoo: Zoo
     backend: Backend
-    clock: _Clock
+    clock: Clock
     plan_limit_bytes: int
 
     def component(self, part: Component) -> tuple[ComponentResult, str | None]:

@@ -9,8 +9,10 @@ name of the package under ``transformers/models/``.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
 
 from harness.errors import SelectionError, nearest
@@ -83,3 +85,18 @@ class Cell:
             )
         model_type, model_class, variant, backend = found.groups()
         return cls(model_type, model_class, Variant.named(variant), backend)
+
+
+def read_cells(path: Path) -> Iterator[Cell]:
+    """The cells of a file, each once; `SelectionError` names the line."""
+    seen = set()
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not (text := line.partition("#")[0].strip()):
+            continue
+        try:
+            cell = Cell.parse(text)
+        except SelectionError as error:
+            raise SelectionError(f"{path}:{number}: {error}") from None
+        if cell not in seen:
+            seen.add(cell)
+            yield cell

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from harness import hooks
-from harness.cells import Cell
+from harness.cells import Cell, read_cells
 from harness.errors import RecordError, SelectionError
 from harness.isolation.client import ask
 from harness.isolation.host import Host, Wanted
@@ -88,21 +88,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         controller = Controller(config, [file for file in files if file.suffix == SUFFIX])
         config.pluginmanager.register(controller, "matrix-controller")
-
-
-def read_cells(path: Path) -> Iterator[Cell]:
-    """The cells of a file, each once; `SelectionError` names the line."""
-    seen = set()
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        if not (text := line.partition("#")[0].strip()):
-            continue
-        try:
-            cell = Cell.parse(text)
-        except SelectionError as error:
-            raise SelectionError(f"{path}:{number}: {error}") from None
-        if cell not in seen:
-            seen.add(cell)
-            yield cell
 
 
 def describe(result: Result) -> str:
