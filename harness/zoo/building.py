@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from harness.errors import CaseError, SkipError
 from harness.zoo.base import Case
 from harness.zoo.candidate import Candidate, repaired_inputs
-from harness.zoo.configuration import read_back, tiny
+from harness.zoo.configuration import class_of, read_back, tiny
 from harness.zoo.documented import parameters
 from harness.zoo.fields import RUNGS, Rung
 from harness.zoo.generation import prompt
@@ -116,8 +116,10 @@ class _LargeError(CaseError):
 def _on_rung(
     model_class: type[Any], rung: Rung, rules: Override, limit: int, given: Shapes
 ) -> Case:
-    kind = model_class.config_class
-    shrunk = _attempt(0, lambda: tiny(kind, rung=rung, overrides=rules.configuration))
+    kind = class_of(model_class)
+    shrunk = _attempt(
+        0, lambda: tiny(kind, rung=rung, overrides=rules.configuration, parts=rules.parts)
+    )
     configuration = _attempt(0, lambda: read_back(shrunk))
     _attempt(1, lambda: _refuse_large(model_class, configuration, limit))
     model = _attempt(1, lambda: instantiate(model_class, configuration))

@@ -9,13 +9,18 @@ fields are derived again and the library's own validation is in force. In this o
 3. pictures are four patches a side, rotary sections fill half of a head;
 4. every other field goes by its name (`fields`).
 
-A backbone from timm becomes the library's own where timm is not installed.
+A backbone from timm becomes the library's own where timm is not installed. What a revision has no
+default for are the family's `parts`.
 """
 
+import copy
 import dataclasses
+import inspect
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.zoo.discovery import installed
@@ -25,13 +30,33 @@ _SECTIONS = "mrope_section"
 _WIDE = ("channels", "hidden_sizes")
 
 
-def tiny(configuration_class: type[Any], *, rung: Rung, overrides: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
+def class_of(model_class: type[Any]) -> type[Any]:
+    """The class of the configuration that a model is made with.
+
+    Its `__init__` knows better than `config_class`, which a part of a model may just inherit.
+    """
+    declared: type[Any] = model_class.config_class
+    written = inspect.signature(model_class.__init__).parameters.get("config")
+    named = getattr(written, "annotation", None)
+    if isinstance(named, str):
+        named = getattr(sys.modules[model_class.__module__], named, None)
+    parts: Iterable[type[Any]] = getattr(declared, "sub_configs", {}).values()
+    return next((part for part in parts if part is named), declared)
+
+
+def tiny(
+    configuration_class: type[Any],
+    *,
+    rung: Rung,
+    overrides: Mapping[str, Any],
+    parts: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
     """The tiny configuration of a class on a rung; `overrides` are dotted paths -> values."""
     own = _own(configuration_class, overrides)
     try:
         default = configuration_class(**own)
     except Exception:  # noqa: BLE001  (tiny values may not fit what the others are by default)
-        default = configuration_class()
+        default = _default(configuration_class, parts)
     if towers := _towers(default):
         own = {**towers, **own}
         default = configuration_class(**own)
@@ -39,6 +64,15 @@ def tiny(configuration_class: type[Any], *, rung: Rung, overrides: Mapping[str, 
     if getattr(backbone, "model_type", "") == "timm_backbone" and not installed("timm"):
         default = _with_own_backbone(configuration_class, own)
     return _shrink(default, rung=rung, tokens=Tokens(), overrides=overrides)
+
+
+def _default(configuration_class: type[Any], parts: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
+    try:
+        return configuration_class()
+    except Exception:
+        if not parts:
+            raise
+        return configuration_class(**copy.deepcopy(dict(parts)))
 
 
 def _with_own_backbone(configuration_class: type[Any], own: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a PreTrainedConfig)
@@ -85,7 +119,11 @@ def _shrink(default: Any, *, rung: Rung, tokens: Tokens, overrides: Mapping[str,
         **_stages(default, rung),
         **{k: v for k, v in own.items() if not is_configuration(_read(default, k))},
     }
-    return type(default)(**changes)
+    try:
+        return type(default)(**changes)
+    except (TypeError, AttributeError):  # until 5.20 some take their parts as dictionaries alone
+        plain = {k: v.to_dict() if is_configuration(v) else v for k, v in changes.items()}
+        return type(default)(**plain)
 
 
 def _own(configuration_class: type[Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +140,8 @@ def _shrunk_below(
     overrides: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The sub-configurations, each with the overrides that are about it."""
-    subs = {n: v for n, v in _fields(default).items() if is_configuration(v)}
+    undeclared = {name: _read(default, name) for name in getattr(default, "sub_configs", ())}
+    subs = {n: v for n, v in (undeclared | _fields(default)).items() if is_configuration(v)}
     return {
         name: _shrink(sub, rung=rung, tokens=tokens, overrides=_under(name, overrides))
         for name, sub in subs.items()

@@ -14,6 +14,8 @@ class Override:
 
     reasons: tuple[str, ...] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
+    #: sub-configurations, for revisions that have no default for them
+    parts: Mapping[str, Any] = field(default_factory=dict)
     add: tuple[str, ...] = ()
     drop: frozenset[str] = frozenset()
     #: the words of a shape, or a table or a list of such shapes
@@ -35,6 +37,7 @@ def override(model_type: str, model_class: str) -> Override:
     return Override(
         reasons=tuple(level["reason"] for level in levels if "reason" in level),
         configuration={k: v for level in levels for k, v in level.get("configuration", {}).items()},
+        parts={k: v for level in levels for k, v in level.get("parts", {}).items()},
         add=tuple(name for level in levels for name in level.get("add", ())),
         drop=frozenset(name for level in levels for name in level.get("drop", ())),
         shapes={k: v for level in levels for k, v in level.get("shapes", {}).items()},

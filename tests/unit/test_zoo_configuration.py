@@ -1,11 +1,11 @@
 """Tiny configurations: what shrinks, what stays, and what is derived again."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import InitVar, dataclass, field, fields
 from typing import Any, ClassVar
 
 import pytest
 
-from harness.zoo.configuration import tiny
+from harness.zoo.configuration import class_of, tiny
 from harness.zoo.fields import KEEP, RUNGS, Rung, Tokens, rebuilt
 
 FIRST = RUNGS[0]
@@ -117,6 +117,48 @@ def test_stages_keep_their_number_and_proportions() -> None:
 @pytest.mark.parametrize("path", ["text_config.hidden_size", "Text.hidden_size"])
 def test_an_override_beats_every_rule(path: str) -> None:
     assert tiny(Both, rung=FIRST, overrides={path: 48}).text_config.hidden_size == 48
+
+
+@dataclass(kw_only=True)
+class Composite:
+    """Made of a part that it has no default for, that it takes as a dictionary and no field."""
+
+    model_type: ClassVar[str] = "composite"
+    attribute_map: ClassVar[dict[str, str]] = {}
+    sub_configs: ClassVar[dict[str, Any]] = {"encoder": Text}
+    encoder: InitVar[dict[str, Any] | None] = None
+
+    def __post_init__(self, encoder: dict[str, Any] | None) -> None:
+        if encoder is None:
+            raise ValueError("no encoder")
+        self.part = Text(**{name: encoder[name] for name in encoder if name != "model_type"})
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  (any field's type)
+        return super().__getattribute__("part" if name == "encoder" else name)
+
+
+def test_what_a_revision_has_no_default_for_is_the_familys_and_shrinks() -> None:
+    parts = {"encoder": {"model_type": "text", "hidden_size": 512}}
+    made = tiny(Composite, rung=FIRST, overrides={}, parts=parts)
+    assert made.part.hidden_size == 64
+    assert parts["encoder"]["hidden_size"] == 512
+    with pytest.raises(ValueError, match="no encoder"):
+        tiny(Composite, rung=FIRST, overrides={})
+
+
+class OfAPart:
+    config_class = Composite
+
+    def __init__(self, config: Text) -> None: ...
+
+
+class OfAll(OfAPart):
+    def __init__(self, config: Picture) -> None: ...
+
+
+def test_a_part_of_a_model_is_made_with_the_configuration_that_it_asks_for() -> None:
+    assert class_of(OfAPart) is Text
+    assert class_of(OfAll) is Composite
 
 
 def test_rotary_sections_fill_half_of_the_head() -> None:
