@@ -8,7 +8,9 @@ FILE holds dynamic shapes that a user gives.
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import CaseError, MatrixError, SkipError
@@ -32,10 +34,11 @@ def found(zoo: Zoo) -> Iterator[dict[str, object]]:
 def built(
     zoo: Zoo, names: Iterable[str], shapes: GivenShapes = ALL_AUTOMATIC
 ) -> Iterator[dict[str, object]]:
-    """For each `model_type/ModelClass`: how its case is made, or why it can't be."""
+    """For each `model_type/ModelClass`: how its case is made or why it can't be, and the cost."""
     for name in names:
         model_type, _, model_class = name.strip().partition("/")
         record: dict[str, object] = {"model_type": model_type, "name": model_class}
+        began, before = time.perf_counter(), _begin_peak()
         try:
             given = shapes.for_class(model_type, model_class)
             recipe = jsonable(zoo.build(model_type, model_class, given).recipe)
@@ -44,7 +47,20 @@ def built(
             record |= {"status": "skip", "reason": str(error), "recipe": {}}
         except CaseError as error:
             record |= {"status": "error", "reason": str(error), "recipe": {}}
-        yield record
+        taken = _resident_bytes("VmHWM") - before
+        yield record | {"seconds": time.perf_counter() - began, "peak_bytes": max(0, taken)}
+
+
+def _begin_peak() -> int:
+    """Begin to measure the largest memory anew; what is resident now."""
+    with suppress(OSError):  # where it can't be, memory is that of the largest so far
+        Path("/proc/self/clear_refs").write_text("5")
+    return _resident_bytes("VmRSS")
+
+
+def _resident_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def model_class(record: dict[str, object]) -> ModelClass:

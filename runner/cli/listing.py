@@ -1,7 +1,9 @@
 """`cases`: what would run, and whether each case can be built."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -60,9 +62,33 @@ def cases(  # noqa: PLR0913  (one parameter per option)
     )
     if explain:
         as_json({name: dict(one.recipe) for name, one in made.items()})
+    if made:
+        skipped = {f"{c.model_type}/{c.model_class}": why for c, why in selected.skips.items()}
+        listed(plain(line) for line in _table(skipped, made))
     states = [record["status"] for record in records]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     err.print(f"{len(records)} cells: {counts}")
+
+
+def _table(skipped: Mapping[str, str], made: Mapping[str, Build]) -> Iterator[str]:
+    """How many classes build, why the others don't, and what building took."""
+    ready = [build for build in made.values() if build.status == "ready"]
+    yield f"\n{len(skipped) + len(made)} model classes: {len(ready)} build and run"
+    others = [("skip", why) for why in skipped.values()]
+    others += [(b.status, b.reason or "") for b in made.values() if b.status != "ready"]
+    for (status, why), count in Counter(others).most_common():
+        yield f"{count:5}  {status:5}  {why}"
+    if sizes := [_number(build.recipe.get("parameters")) for build in ready]:
+        yield f"parameters: median {median(sizes):,.0f}, at most {max(sizes):,}"
+    if seconds := [build.seconds for build in made.values() if build.seconds is not None]:
+        told = f"median {median(seconds):.2f} s, at most {max(seconds):.1f} s"
+        yield f"{len(seconds)} searched for in {sum(seconds):.0f} s: {told}"
+    if peaks := [build.peak_bytes for build in made.values() if build.peak_bytes is not None]:
+        yield f"memory: median {int(median(peaks)) >> 20} MiB, at most {max(peaks) >> 20} MiB"
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _made(selected: Selected, asked: Asked, path: Path | None) -> dict[str, Build]:

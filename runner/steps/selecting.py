@@ -119,6 +119,9 @@ class Build:
     status: str
     reason: str | None = None
     recipe: Mapping[str, object] = field(default_factory=dict)
+    #: None where the recipe was remembered
+    seconds: float | None = None
+    peak_bytes: int | None = None
 
 
 def builds(
@@ -163,7 +166,8 @@ def _built(
 
 
 def _build(record: Mapping[str, Any]) -> Build:
-    return Build(status=record["status"], reason=record["reason"], recipe=record["recipe"])
+    names = ("status", "reason", "recipe", "seconds", "peak_bytes")
+    return Build(**{name: record[name] for name in names})
 
 
 def _listing(

@@ -243,6 +243,13 @@ def test_cases_are_listed_with_their_status_as_json(cli: Cli) -> None:
     assert states == {"Passes": "ready", "RefusesToBuild": "error"}
 
 
+def test_built_cases_end_with_how_many_run_and_why_others_do_not(cli: Cli) -> None:
+    told = cli("cases", *_selected("toy/Passes", "toy/RefusesToBuild"), *TOY, "--build").stdout
+    assert "2 model classes: 1 build and run" in told
+    assert re.search(r"^ +1  error  .+", told, re.MULTILINE)
+    assert "2 searched for in " in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
