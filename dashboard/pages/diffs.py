@@ -9,11 +9,13 @@ from fastapi.responses import RedirectResponse
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.change import Change
+from runner.core.confirm import Confirmed
 from runner.core.diff import CellChange, GroupChange
 from runner.core.known import KnownFailure, Standing
 from runner.core.owner import Owner
-from runner.core.render import STANDINGS, TITLES, headline
+from runner.core.render import TITLES, headline
 from runner.core.runs import Verdict
+from runner.core.sections import CONFIRMED, STANDINGS, confirm_command
 from runner.steps.comparing import compare_runs
 from runner.store import reads
 from runner.store.engine import Engine
@@ -69,6 +71,8 @@ class Section:
     count: int
     #: of them, those that fail as a known failure says: they stand in its section
     excused: int
+    #: of them, those that the head did not bring, as executing them again told
+    set_aside: int
     groups: tuple[ChangedGroup, ...]
 
 
@@ -93,6 +97,17 @@ class KnownSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedSection:
+    """The apparent losses that came to the same when they were executed again, counted."""
+
+    outcome: Confirmed
+    title: str
+    count: int
+    #: each with how often it came out how
+    cells: tuple[ChangedCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiffPage:
     """What changed between two runs."""
 
@@ -103,6 +118,10 @@ class DiffPage:
     losses: int
     stack: Mapping[str, tuple[str | None, str | None]]
     sections: tuple[Section, ...]
+    confirmed: tuple[ConfirmedSection, ...]
+    #: apparent losses that were not executed again, and the command that does
+    unconfirmed: int
+    confirm: str
     known: tuple[KnownSection, ...]
     #: entries that only the head's own skip lists have: they excuse nothing here
     added_skips: tuple[ChangedEntry, ...]
@@ -124,10 +143,22 @@ def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
                 title=TITLES[change],
                 count=count,
                 excused=found.excused(change),
+                set_aside=found.set_aside(change),
                 groups=tuple(_group(group) for group in found.groups if group.change is change),
             )
             for change, count in found.counts.items()
         ),
+        confirmed=tuple(
+            ConfirmedSection(
+                outcome=outcome,
+                title=CONFIRMED[outcome],
+                count=len(cells),
+                cells=tuple(map(_confirmed, cells)),
+            )
+            for outcome, cells in found.executed_again
+        ),
+        unconfirmed=len(found.unconfirmed),
+        confirm=confirm_command(found),
         known=tuple(
             KnownSection(
                 standing=standing,
@@ -166,6 +197,10 @@ def _group(group: GroupChange) -> ChangedGroup:
             for item, others in group.causes
         ),
     )
+
+
+def _confirmed(item: CellChange) -> ChangedCell:
+    return replace(_cell(item), reason=item.confirmation.why if item.confirmation else None)
 
 
 def _cell(item: CellChange) -> ChangedCell:

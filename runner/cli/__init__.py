@@ -1,7 +1,7 @@
 """The command line: `export-matrix`. Each command reads its options, calls `steps`, and prints.
 
-Exit codes: 0 done, 1 incomplete (`run`, `diff --fail-on`) or the failure is there (`reproduce`
-scripts), 2 bad usage or bad input, 3 `--fail-on` matched.
+Exit codes: 0 done, 1 incomplete (`run`, `confirm`, `diff --fail-on`) or the failure is there
+(`reproduce` scripts), 2 bad usage or bad input, 3 `--fail-on` matched.
 """
 
 import sys
@@ -12,6 +12,7 @@ from harness.errors import MatrixError
 from runner.cli import (
     affecting,
     bisecting,
+    confirming,
     database,
     knowing,
     listing,
@@ -34,6 +35,7 @@ listing.register(app)
 running.register(app)
 planning.register(app)
 telling.register(app)
+confirming.register(app)
 affecting.register(app)
 bisecting.register(app)
 knowing.register(app)

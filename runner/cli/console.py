@@ -1,6 +1,7 @@
 """What every command prints with: a console, untrusted text made plain, progress on long work."""
 
 import json
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -94,3 +95,10 @@ def listed(lines: Iterable[str]) -> None:
     """Print lines as they are: no markup, no wrapping."""
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
+
+
+def interruptible() -> None:
+    """A service manager's stop, or a closed terminal, is an interrupt like a reader's Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)

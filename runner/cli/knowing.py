@@ -10,7 +10,8 @@ from runner.cli.console import as_json, listed
 from runner.cli.options import Database, Json
 from runner.core.known import Entry, Standing
 from runner.core.plain import plain
-from runner.core.render import ENTRIES, QUIET, STANDINGS
+from runner.core.render import ENTRIES, QUIET
+from runner.core.sections import STANDINGS
 from runner.settings import settings
 from runner.steps.knowing import DEBT_RUNS, Debt, Told, debts, known_in, newest_complete, skips_of
 from runner.store import reads

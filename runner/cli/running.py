@@ -1,7 +1,6 @@
 """`run`: the command that makes results."""
 
 import re
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import SelectionError
-from runner.cli.console import err, progress
+from runner.cli.console import err, interruptible, progress
 from runner.cli.ending import go_on, summary
 from runner.cli.executors import ExecutorName, ExecutorOption, RayAddress, chosen_executor
 from runner.cli.options import (
@@ -201,7 +200,7 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
     canary: int | None,
     quiet_json: bool,
 ) -> None:
-    _interruptible()
+    interruptible()
     try:
         with progress(quiet=quiet_json) as tell:
             done = running.execute(
@@ -218,13 +217,6 @@ def _execute(  # noqa: PLR0913  (what a run is executed with)
         raise typer.Exit(1) from None
     summary(done, plan, quiet_json=quiet_json)
     raise typer.Exit(0 if _share_done(done, plan) and not done.doubtful else 1)
-
-
-def _interruptible() -> None:
-    """A service manager's stop, or a closed terminal, is an interrupt like a reader's Ctrl-C."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, signal.default_int_handler)
 
 
 def _share_done(run: Run, plan: Plan) -> bool:

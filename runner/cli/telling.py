@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,10 @@ from harness.zoo.base import PROVIDERS
 from runner.cli.console import as_json, err, listed, out
 from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, RevisionName, ZooName
 from runner.core.change import Change
+from runner.core.diff import Diff
 from runner.core.label import label_text
 from runner.core.plain import plain
+from runner.core.record import record_of
 from runner.core.render import as_markdown, as_text
 from runner.revisions import resolve
 from runner.settings import settings
@@ -32,6 +35,20 @@ class Format(StrEnum):
     JSON = "json"
 
 
+Baseline = Annotated[
+    str, typer.Argument(help="Run: number, name, revision or `latest`.", show_default=False)
+]
+Head = Annotated[str, typer.Argument(help="The run to compare with it.", show_default=False)]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to tell it.")]
+FailOn = Annotated[
+    list[Change] | None,
+    typer.Option(
+        help="Exit 3 if any cell changed like this, unless known or set aside by `confirm`, and 1"
+        " if none did but a run is incomplete or in doubt; may be repeated.",
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     app.command("diff")(diff)
     app.command("classify")(classify)
@@ -39,29 +56,27 @@ def register(app: typer.Typer) -> None:
 
 
 def diff(
-    baseline: Annotated[str, typer.Argument(help="Run: number, name, revision or `latest`.")],
-    head: Annotated[str, typer.Argument(help="The run to compare with it.")],
+    baseline: Baseline,
+    head: Head,
     *,
-    format_: Annotated[Format, typer.Option("--format", help="How to tell it.")] = Format.TEXT,
-    fail_on: Annotated[
-        list[Change] | None,
-        typer.Option(
-            help="Exit 3 if any cell changed like this, unless known, and 1 if none did but a run"
-            " is incomplete or in doubt; may be repeated."
-        ),
-    ] = None,
+    format_: FormatOption = Format.TEXT,
+    fail_on: FailOn = None,
     database: Database = None,
 ) -> None:
     """Compare two runs, cell by cell."""
     engine = open_store(database or settings().database_url)
     require_current(engine)
-    found = compare_runs(engine, baseline, head)
+    tell(compare_runs(engine, baseline, head), format_, fail_on or ())
+
+
+def tell(found: Diff, format_: Format, fail_on: Collection[Change]) -> None:
+    """Print a diff; the exit code says whether a change came that was not to come."""
     if format_ is Format.JSON:
-        as_json(found.to_json())
+        as_json(record_of(found))
     else:
         told = as_markdown(found) if format_ is Format.MARKDOWN else as_text(found)
         listed(plain(told).splitlines())
-    if any(found.counts.get(change, 0) > found.excused(change) for change in fail_on or ()):
+    if any(item.change in fail_on and not item.elsewhere for item in found.cells):
         raise typer.Exit(3)
     if fail_on and not found.trusted:
         raise typer.Exit(1)

@@ -103,15 +103,15 @@ def _same(before: CellVerdict | None, after: CellVerdict | None) -> bool:
 
 
 def _both_failed(before: CellVerdict | None, after: CellVerdict | None) -> Change:
-    moved = _moved(before, after)
-    if moved < 0:
+    how_far = moved(before, after)
+    if how_far < 0:
         return Change.REGRESSED
-    if moved > 0 or not _same(before, after):
+    if how_far > 0 or not _same(before, after):
         return Change.FAILS_DIFFERENTLY
     return Change.STILL_FAILING
 
 
-def _moved(before: CellVerdict | None, after: CellVerdict | None) -> int:
+def moved(before: CellVerdict | None, after: CellVerdict | None) -> int:
     """How many stages further it came than before."""
     stages = [found.stage.order for found in (before, after) if found and found.stage]
     return stages[1] - stages[0] if len(stages) == 2 else 0
@@ -125,8 +125,8 @@ def reason(change: Change, before: CellVerdict | None, after: CellVerdict | None
         if len(said) == 2 and len({*said.values()}) == 1:
             said = {"both sides": said["head"]}
         return "; ".join(f"{name}: {why}" for name, why in said.items())
-    moved = _moved(before, after)
-    if change in (Change.REGRESSED, Change.FAILS_DIFFERENTLY) and moved and before and after:
+    how_far = moved(before, after)
+    if change in (Change.REGRESSED, Change.FAILS_DIFFERENTLY) and how_far and before and after:
         return f"stops at {after.stage} instead of {before.stage}"
     if change is Change.NEWLY_SKIPPED and after:
         return after.reason

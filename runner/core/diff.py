@@ -1,15 +1,16 @@
 """What changed between two runs: every cell of either, counted, and grouped by failure group.
 
-What fails as a known failure says is counted with its change, but told apart and no loss.
+What fails as a known failure says is counted with its change, but told apart and no loss. So is
+what was executed again and came to something that the head did not bring.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness.cells import Cell
 from runner.core.change import Change, compare, reason
+from runner.core.confirm import UNCONFIRMED, Confirmation, Confirmed, apparent
 from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing
 from runner.core.owner import Owner, Siblings, group_owner
 from runner.core.roots import MadeOf, roots
@@ -29,6 +30,8 @@ class CellChange:
     known: KnownCell | None = None
     #: the cell whose failure this one's stems from, as it contains that one's model
     root: Cell | None = None
+    #: of an apparent loss, what executing it again came to
+    confirmation: Confirmation | None = None
 
     @property
     def excused(self) -> bool:
@@ -36,13 +39,32 @@ class CellChange:
         return self.known is not None and self.known.standing is Standing.AS_EXPECTED
 
     @property
+    def set_aside(self) -> bool:
+        """Whether executing it again told that the head did not bring it."""
+        return self.confirmation is not None and self.confirmation.outcome.set_aside
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it stands in another section than its change's."""
+        return self.excused or self.set_aside
+
+    @property
     def loss(self) -> bool:
         """Whether something that worked is gone, or may be."""
-        worked = self.before is not None and self.before.verdict is Verdict.PASS
         losses = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
-        if self.excused:
+        if self.elsewhere:
             return False
-        return self.change in losses or (worked and self.change is Change.UNKNOWN)
+        return self.change in losses or (self.worked and self._surely)
+
+    @property
+    def worked(self) -> bool:
+        return self.before is not None and self.before.verdict is Verdict.PASS
+
+    @property
+    def _surely(self) -> bool:
+        """A death that comes each time, and never at the baseline, is trusted."""
+        new = self.confirmation is not None and self.confirmation.outcome.trusted
+        return self.change is Change.UNKNOWN or (self.change is Change.SUSPECT and new)
 
     @property
     def group(self) -> CellVerdict | None:
@@ -104,16 +126,41 @@ class Diff:
     def doubts(self) -> int:
         """Cells that passed and now end in a way that is not trusted."""
         return sum(
-            item.change is Change.SUSPECT
-            and not item.excused
-            and item.before is not None
-            and item.before.verdict is Verdict.PASS
+            item.change is Change.SUSPECT and item.worked and not item.elsewhere and not item.loss
             for item in self.cells
         )
 
     def excused(self, change: Change) -> int:
         """How many of a change's cells fail as a known failure says."""
         return sum(item.excused for item in self.cells if item.change is change)
+
+    def set_aside(self, change: Change) -> int:
+        """How many of a change's cells the head did not bring, as executing them again told."""
+        return sum(item.set_aside for item in self.cells if item.change is change)
+
+    @property
+    def confirmed(self) -> dict[Confirmed, list[CellChange]]:
+        """The apparent losses by what executing them again came to; all of them, excused or not."""
+        found: dict[Confirmed, list[CellChange]] = {}
+        for outcome in Confirmed:
+            for item in self.cells:
+                if item.confirmation and item.confirmation.outcome is outcome:
+                    found.setdefault(outcome, []).append(item)
+        return found
+
+    @property
+    def executed_again(self) -> list[tuple[Confirmed, list[CellChange]]]:
+        """The same, without what was not executed again."""
+        found = [
+            (outcome, [item for item in cells if item.confirmation != UNCONFIRMED])
+            for outcome, cells in self.confirmed.items()
+        ]
+        return [(outcome, cells) for outcome, cells in found if cells]
+
+    @property
+    def unconfirmed(self) -> list[CellChange]:
+        """The apparent losses that were not executed again."""
+        return [item for item in self.cells if item.confirmation == UNCONFIRMED]
 
     def changed(self, standing: Standing) -> list[tuple[Entry, list[CellChange]]]:
         """The entries with cells of that standing whose change is told, and those cells."""
@@ -132,81 +179,6 @@ class Diff:
             for name in sorted({*before, *after})
             if before.get(name) != after.get(name)
         }
-
-    def to_json(self) -> dict[str, Any]:
-        """The contract of `diff --format json`."""
-        return {
-            "baseline": _run(self.baseline),
-            "head": _run(self.head),
-            "complete": self.complete,
-            "counts": {change.value: count for change, count in self.counts.items()},
-            "stack": self.stack_changes,
-            "known": {
-                "counts": self.known.counts,
-                "excused": {change: n for change in Change if (n := self.excused(change))},
-                "entries": [entry.to_json() for entry in self.known.entries],
-                "added_skips": [
-                    {"place": row.place, "cells": row.cells, "reason": row.reason}
-                    for row in self.added_skips
-                ],
-            },
-            "groups": [
-                {
-                    "change": group.change,
-                    "signature": group.signature,
-                    "title": group.title,
-                    "owner": group.owner and group.owner.name,
-                    "evidence": group.owner and group.owner.evidence,
-                    "cells": [item.cell.id for item in group.cells],
-                    "causes": [
-                        {"root": item.cell.id, "dependants": [each.cell.id for each in others]}
-                        for item, others in group.causes
-                    ],
-                }
-                for group in self.groups
-            ],
-            "cells": [
-                {
-                    "cell": item.cell.id,
-                    "change": item.change,
-                    "reason": item.reason,
-                    "before": _verdict(item.before),
-                    "after": _verdict(item.after),
-                    "known": _known(item.known),
-                    "root": item.root and item.root.id,
-                }
-                for item in self.cells
-            ],
-        }
-
-
-def _run(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "run": run.uid,
-        "revision": run.revision,
-        "expected": run.expected,
-        "received": run.received,
-    }
-
-
-def _verdict(found: CellVerdict | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {
-        "verdict": found.verdict,
-        "stage": found.stage,
-        "kind": found.kind,
-        "signature": found.signature,
-        "title": found.title,
-        "max_abs_diff": found.max_abs_diff,
-    }
-
-
-def _known(found: KnownCell | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {"standing": found.standing, "place": found.row.place, "why": found.why}
 
 
 def diff(  # noqa: PLR0913  (two sides of two, and what is known)
@@ -232,7 +204,7 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
         head=head,
         counts={change: counts[change] for change in Change if counts[change]},
         cells=cells,
-        groups=tuple(_grouped(item for item in cells if not item.excused)),
+        groups=tuple(_grouped(cells)),
         known=known,
         added_skips=tuple(added_skips),
     )
@@ -242,14 +214,33 @@ def _change(
     cell: Cell, before: CellVerdict | None, after: CellVerdict | None, known: KnownCell | None
 ) -> CellChange:
     change = compare(before, after)
-    why = reason(change, before, after)
-    return CellChange(cell=cell, change=change, before=before, after=after, reason=why, known=known)
+    found = CellChange(
+        cell=cell,
+        change=change,
+        before=before,
+        after=after,
+        reason=reason(change, before, after),
+        known=known,
+    )
+    asks = not found.excused and apparent(before, after, change)
+    return replace(found, confirmation=UNCONFIRMED) if asks else found
+
+
+def confirmed(found: Diff, by_cell: Mapping[Cell, Confirmation]) -> Diff:
+    """The same diff with what executing its apparent losses again came to."""
+    cells = tuple(
+        replace(item, confirmation=by_cell.get(item.cell, UNCONFIRMED))
+        if item.confirmation
+        else item
+        for item in found.cells
+    )
+    return replace(found, cells=cells, groups=tuple(_grouped(cells)))
 
 
 def _grouped(cells: Iterable[CellChange]) -> Iterator[GroupChange]:
     groups: dict[tuple[Change, str | None], list[CellChange]] = {}
     for item in cells:
-        if item.change.told:
+        if item.change.told and not item.elsewhere:
             signature = item.group.signature if item.group else None
             groups.setdefault((item.change, signature), []).append(item)
     order = list(Change)

@@ -5,25 +5,15 @@ counted; a failure group stands once with its cells; what is left out is said (`
 no line is cut. Whatever a model or an exporter printed is escaped.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 from runner.core.change import Change
 from runner.core.diff import CellChange, Diff, GroupChange
-from runner.core.known import Entry, Standing
-from runner.core.plain import plain
-from runner.core.runs import CellVerdict, Run, Verdict
+from runner.core.inline import CELLS_PER_GROUP, arrow, code, escape, line
+from runner.core.known import Standing
+from runner.core.runs import Run
+from runner.core.sections import confirmed_markdown, confirmed_text, known_markdown, known_text
 
-_SIGNS = {
-    Verdict.PASS: "✅",
-    Verdict.SKIP: "⏭️",
-    Verdict.MISSING: "❔",
-    Verdict.ERROR: "⚠️",
-    Verdict.FLAKY: "🎲",
-}
-_LOST = "❌"
-_NOWHERE = "∅"
-_CELLS_PER_GROUP = 12
 _NAMES_PER_ROOT = 8
 
 TITLES = {
@@ -42,14 +32,6 @@ TITLES = {
 }
 
 
-#: of cells, in the order of a diff's sections
-STANDINGS = {
-    Standing.WORSE: "worse than known failures say",
-    Standing.EXPIRED: "known failures past their date",
-    Standing.BETTER: "better than known failures say",
-    Standing.AS_EXPECTED: "known failures, as expected",
-    Standing.UNKNOWN: "known failures that nothing is said of",
-}
 #: of entries, in the order of a listing
 ENTRIES = {
     Standing.STALE: "stale: all that they mean passes",
@@ -65,18 +47,6 @@ ENTRIES = {
 #: entries that ask for nothing to be done
 QUIET = (Standing.AS_EXPECTED, Standing.UNKNOWN, Standing.NOT_RUN)
 
-#: entries that only the head has
-ADDED_SKIPS = "skips that the head adds to its own list: they excuse nothing here"
-
-
-def arrow(change: CellChange) -> str:
-    """`✅ ⟹ ❌`."""
-    return f"{_sign(change.before)} ⟹ {_sign(change.after)}"
-
-
-def _sign(found: CellVerdict | None) -> str:
-    return _NOWHERE if found is None else _SIGNS.get(found.verdict, _LOST)
-
 
 def headline(diff: Diff) -> str:
     """What the diff comes to, in one line; incomplete is never good news."""
@@ -89,8 +59,10 @@ def headline(diff: Diff) -> str:
         return "⚠️ in doubt: the canary of a run differs from its results"
     if not diff.complete:
         return "⚠️ incomplete: no loss among the results that are there"
-    excused = diff.excused(Change.REGRESSED)
-    return "✅ no export lost" + (f" but {excused} that are known" if excused else "")
+    excused, aside = diff.excused(Change.REGRESSED), sum(map(diff.set_aside, Change))
+    told = [f"{excused} that are known"] if excused else []
+    told += [f"{aside} that the head did not bring"] if aside else []
+    return "✅ no export lost" + (f" but {' and '.join(told)}" if told else "")
 
 
 def as_text(diff: Diff) -> str:
@@ -106,48 +78,25 @@ def _text(diff: Diff) -> Iterator[str]:
     yield headline(diff)
     for change, count in diff.counts.items():
         yield ""
-        yield f"{count} {TITLES[change]}{_excused(diff, change)}"
+        yield f"{count} {TITLES[change]}{_elsewhere(diff, change)}"
         for group in _of(diff, change):
-            yield f"  {group.signature or '-'}  {_line(group.title or '')}".rstrip()
+            yield f"  {group.signature or '-'}  {line(group.title or '')}".rstrip()
             if group.owner:
                 yield f"    {group.owner.evidence}"
-            for item, others in group.causes[:_CELLS_PER_GROUP]:
+            for item, others in group.causes[:CELLS_PER_GROUP]:
                 yield f"    {arrow(item)}  {item.cell.id}{_because(item)}"
                 if others:
                     yield f"           {_dependants(item, others)}"
             yield from _left_out(group, "    ")
-    yield from _known_text(diff)
+    yield from confirmed_text(diff)
+    yield from known_text(diff)
 
 
-def _known_text(diff: Diff) -> Iterator[str]:
-    for standing, count in diff.known.counts.items():
-        yield ""
-        yield f"{count} {STANDINGS[standing]}"
-        for entry, cells in diff.changed(standing):
-            yield f"  {entry.row.place}  {_line(_told(entry, standing))}"
-            for item in cells[:_CELLS_PER_GROUP]:
-                yield f"    {arrow(item)}  {item.cell.id}{_why(item)}"
-            yield from _more(len(cells), "    ")
-    if diff.added_skips:
-        yield ""
-        yield f"{len(diff.added_skips)} {ADDED_SKIPS}"
-        for row in diff.added_skips:
-            yield f"  {row.place}  {_line(row.cells)}  {_line(row.reason)}"
-
-
-def _excused(diff: Diff, change: Change) -> str:
+def _elsewhere(diff: Diff, change: Change) -> str:
     count = diff.excused(change)
-    return f", {count} of them as known failures say" if count else ""
-
-
-def _told(entry: Entry, standing: Standing) -> str:
-    """What to do with an entry that is better or expired; else what it is about."""
-    asks = standing in (Standing.BETTER, Standing.EXPIRED)
-    return (entry.advice if asks else None) or entry.row.reason
-
-
-def _why(item: CellChange) -> str:
-    return f"  {_line(item.known.why)}" if item.known else ""
+    told = f", {count} of them as known failures say" if count else ""
+    aside = diff.set_aside(change)
+    return told + (f", {aside} of them set aside" if aside else "")
 
 
 def _side(revision: str, diff: Diff, side: str) -> str:
@@ -178,33 +127,18 @@ def _markdown(diff: Diff) -> Iterator[str]:
         yield f"\n`{name}` {escape(str(before))} ⟹ {escape(str(after))}"
     for change, count in diff.counts.items():
         yield ""
-        yield f"#### {count} {TITLES[change]}{_excused(diff, change)}"
+        yield f"#### {count} {TITLES[change]}{_elsewhere(diff, change)}"
         for group in _of(diff, change):
             whose = f" · {escape(group.owner.evidence)}" if group.owner else ""
             title = escape(group.title or "no failure group")
-            yield f"- **{title}** {_code(group.signature)}{whose}"
-            for item, others in group.causes[:_CELLS_PER_GROUP]:
+            yield f"- **{title}** {code(group.signature)}{whose}"
+            for item, others in group.causes[:CELLS_PER_GROUP]:
                 parts = (item.reason or "", _dependants(item, others))
                 why = escape("; ".join(filter(None, parts)))
-                yield f"    - {_code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
+                yield f"    - {code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
             yield from _left_out(group, "    - ")
-    yield from _known_markdown(diff)
-
-
-def _known_markdown(diff: Diff) -> Iterator[str]:
-    for standing, count in diff.known.counts.items():
-        yield ""
-        yield f"#### {count} {STANDINGS[standing]}"
-        for entry, cells in diff.changed(standing):
-            yield f"- {_code(entry.row.place)} {escape(_told(entry, standing))}"
-            for item in cells[:_CELLS_PER_GROUP]:
-                yield f"    - {_code(item.cell.id)} ({arrow(item)}){escape(_why(item))}"
-            yield from _more(len(cells), "    - ")
-    if diff.added_skips:
-        yield ""
-        yield f"#### {len(diff.added_skips)} {ADDED_SKIPS}"
-        for row in diff.added_skips:
-            yield f"- {_code(row.place)} {_code(row.cells)} {escape(row.reason)}"
+    yield from confirmed_markdown(diff)
+    yield from known_markdown(diff)
 
 
 def _of(diff: Diff, change: Change) -> list[GroupChange]:
@@ -229,32 +163,10 @@ def _dependants(root: CellChange, others: Sequence[CellChange]) -> str:
 
 def _left_out(group: GroupChange, indent: str) -> Iterator[str]:
     """How many cells stand beyond the roots that are told."""
-    rest = sum(1 + len(others) for _, others in group.causes[_CELLS_PER_GROUP:])
+    rest = sum(1 + len(others) for _, others in group.causes[CELLS_PER_GROUP:])
     if rest:
         yield f"{indent}and {rest} more"
 
 
-def _more(count: int, indent: str) -> Iterator[str]:
-    rest = count - _CELLS_PER_GROUP
-    if rest > 0:
-        yield f"{indent}and {rest} more"
-
-
 def _because(item: CellChange) -> str:
-    return f"  {_line(item.reason)}" if item.reason else ""
-
-
-def _line(text: str) -> str:
-    """Untrusted text on one line."""
-    return " ".join(plain(text).split())
-
-
-def _code(text: str | None) -> str:
-    return f"`{text.replace('`', '')}`" if text else ""
-
-
-def escape(text: str) -> str:
-    """Untrusted text as plain Markdown text: no HTML, no links, no mentions, one line."""
-    shown = _line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    shown = re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", shown)
-    return shown.replace("@", "@&#8203;").replace("://", ":&#8203;//")
+    return f"  {line(item.reason)}" if item.reason else ""

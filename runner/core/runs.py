@@ -46,6 +46,10 @@ class CellVerdict:
     peak_rss_bytes: int | None = None
     planned_bytes: int | None = None
     max_abs_diff: float | None = None
+    #: seconds of capturing and lowering
+    export_s: float | None = None
+    #: of all components' graphs
+    graph_nodes: int | None = None
     carried_from: str | None = None
 
 

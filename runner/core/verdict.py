@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.cells import Cell
-from harness.results import Outcome, Result
+from harness.results import Outcome, Result, Stage
 from runner.core.classify import classify
 from runner.core.runs import CellVerdict, Verdict
 
@@ -49,7 +49,7 @@ def fold(results: Iterable[Result]) -> CellVerdict:
 
 def _speaking(attempts: Sequence[Result]) -> list[Result]:
     """The attempts that count: rule 2."""
-    kept = [result for result in attempts if not _lost(result)] or list(attempts)
+    kept = [result for result in attempts if not is_lost(result)] or list(attempts)
     for unheard in ({Outcome.SKIP, Outcome.ERROR}, {Outcome.SKIP}):
         heard = [result for result in kept if result.outcome not in unheard]
         if heard:
@@ -57,7 +57,8 @@ def _speaking(attempts: Sequence[Result]) -> list[Result]:
     return kept
 
 
-def _lost(result: Result) -> bool:
+def is_lost(result: Result) -> bool:
+    """Whether it ended with what ran it, and says nothing of its cell."""
     return result.outcome is Outcome.CRASH and classify(result).kind == _LOST
 
 
@@ -68,7 +69,7 @@ def to_be_retried(attempts: Sequence[Result]) -> bool:
     """
     if len(attempts) >= _TRIES:
         return False
-    kept = [result for result in attempts if not _lost(result)]
+    kept = [result for result in attempts if not is_lost(result)]
     return not kept or (len(kept) == 1 and classify(kept[0]).suspect)
 
 
@@ -90,6 +91,9 @@ def _verdict(verdict: Verdict, represents: Result, attempts: Sequence[Result]) -
         for output in part.outputs
         if output.max_abs_diff is not None
     ]
+    took = represents.durations_s
+    spent = [took[stage] for stage in (Stage.CAPTURE, Stage.LOWER) if stage in took]
+    nodes = [part.graph_nodes for part in represents.components if part.graph_nodes is not None]
     planned = [part.planned_bytes for part in components if part.planned_bytes is not None]
     peaks = [result.peak_rss_bytes for result in attempts if result.peak_rss_bytes is not None]
     return CellVerdict(
@@ -106,5 +110,7 @@ def _verdict(verdict: Verdict, represents: Result, attempts: Sequence[Result]) -
         peak_rss_bytes=max(peaks, default=None),
         planned_bytes=max(planned, default=None),
         max_abs_diff=max(differences, default=None),
+        export_s=sum(spent) if spent else None,
+        graph_nodes=sum(nodes) if nodes else None,
         carried_from=represents.carried_from,
     )

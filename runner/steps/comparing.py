@@ -1,6 +1,7 @@
-"""Compares two stored runs, with what is known to fail and what explains the rest."""
+"""Compares two stored runs: what is known to fail, what was executed again, what explains it."""
 
 from runner.core.diff import Diff, diff
+from runner.steps.confirming import with_confirmations
 from runner.steps.explaining import explain_diff
 from runner.steps.knowing import known_between
 from runner.store import reads
@@ -20,4 +21,4 @@ def compare_runs(engine: Engine, baseline: str, head: str) -> Diff:
         known=known,
         added_skips=added,
     )
-    return explain_diff(engine, found)
+    return explain_diff(engine, with_confirmations(engine, found))

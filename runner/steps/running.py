@@ -197,7 +197,7 @@ def execute(  # noqa: PLR0913  (what a run is executed with)
                 done |= taken
             if schedule := measured(spans, workers=room.workers):
                 writes.note_schedule(engine, plan.uid, schedule)
-            everything = _shard(plan, plan.share, room, attempt=1)
+            everything = shard_of(plan, plan.share, room, attempt=1)
             canary.check(
                 engine,
                 plan,
@@ -216,9 +216,9 @@ def _next_shard(plan: Plan, room: Room, done: set[Cell]) -> Shard:
     """What is left to run: all first attempts, then the suspects', alone; at last no cells."""
     if waiting := _waiting(plan, done):
         order = longest_first(waiting, costs_of(plan.expected))
-        return _shard(plan, order, room, attempt=1)
+        return shard_of(plan, order, room, attempt=1)
     attempt, cells = next(iter(suspects(plan).items()), (2, []))
-    return _shard(plan, cells, dataclasses.replace(room, workers=1), attempt=attempt)
+    return shard_of(plan, cells, dataclasses.replace(room, workers=1), attempt=attempt)
 
 
 def _timed(results: Iterable[Result], spans: list[Span]) -> Iterator[Result]:
@@ -266,7 +266,8 @@ def suspects(plan: Plan) -> dict[int, list[Cell]]:
     return dict(sorted(again.items()))
 
 
-def _shard(plan: Plan, cells: Sequence[Cell], room: Room, *, attempt: int) -> Shard:
+def shard_of(plan: Plan, cells: Sequence[Cell], room: Room, *, attempt: int) -> Shard:
+    """These cells, run as the plan says."""
     folder = plan.folder / "shards"
     return Shard(
         cells=cells,

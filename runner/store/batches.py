@@ -47,6 +47,8 @@ class Row(NamedTuple):
     peak_rss_bytes: int | None
     planned_bytes: int | None
     max_abs_diff: float | None
+    export_s: float | None
+    graph_nodes: int | None
     carried_from: str | None
 
 

@@ -187,6 +187,8 @@ def read_verdict(row: Row[Any]) -> CellVerdict:
         peak_rss_bytes=row.peak_rss_bytes,
         planned_bytes=row.planned_bytes,
         max_abs_diff=row.max_abs_diff,
+        export_s=row.export_s,
+        graph_nodes=row.graph_nodes,
         carried_from=row.carried_from,
     )
 

@@ -113,6 +113,8 @@ def verdict_row(found: CellVerdict) -> dict[str, Any]:
         "peak_rss_bytes": found.peak_rss_bytes,
         "planned_bytes": found.planned_bytes,
         "max_abs_diff": found.max_abs_diff,
+        "export_s": found.export_s,
+        "graph_nodes": found.graph_nodes,
         "carried_from": found.carried_from,
     }
 

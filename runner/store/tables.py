@@ -121,6 +121,8 @@ verdict = Table(
     Column("peak_rss_bytes", BigInteger),
     Column("planned_bytes", BigInteger),
     Column("max_abs_diff", Float),
+    Column("export_s", Float),
+    Column("graph_nodes", BigInteger),
     Column("carried_from", String(200)),
     Index(None, "cell_id", "run_id"),
     Index(None, "group_id", "run_id"),
@@ -151,4 +153,32 @@ bisect = Table(
     Column("found", JSON, nullable=False),
     Column("title", Text),
     Column("ended_at", DateTime(timezone=True), nullable=False),
+)
+
+# An execution of a cell of a run, made later to see whether an apparent loss is one: no attempt of
+# the run, so that its verdicts stay what they are. Its kind and signature are told when it is read.
+rerun = Table(
+    "rerun",
+    metadata,
+    Column("run_id", Integer, primary_key=True),
+    Column("cell_id", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("outcome", String(10), nullable=False),
+    Column("executed_at", DateTime(timezone=True), nullable=False),
+    Column("detail", Digest, nullable=False),
+    Column("stack", Digest, nullable=False),
+    Column("traceback", Digest),
+    Column("log", Digest),
+)
+
+# A selfcheck that has ended: how diffs told of what was planted, and of nothing.
+selfcheck = Table(
+    "selfcheck",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", String(200), nullable=False),
+    Column("stack", JSON, nullable=False),
+    Column("ended_at", DateTime(timezone=True), nullable=False),
+    # a list of {planted, diffs, cells, false_alarms, misses}
+    Column("figures", JSON, nullable=False),
 )

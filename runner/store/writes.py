@@ -28,7 +28,7 @@ from runner.store.lines import results_in
 from runner.store.merging import merge
 from runner.store.rows import MISSING_ROW, group_row
 from runner.store.tables import cell as cells_
-from runner.store.tables import failure_group, fingerprint, result, run, text, verdict
+from runner.store.tables import failure_group, fingerprint, rerun, result, run, text, verdict
 
 Label = Callable[[Result], Result]
 
@@ -191,11 +191,13 @@ def prune(engine: Engine, *, before: datetime) -> int:
         old = select(run.c.id).where(run.c.started_at < before).order_by(run.c.uid)
         removed = connection.scalars(old.with_for_update()).all()
         for part in chunks(removed):
-            for key in (result.c.run_id, verdict.c.run_id, fingerprint.c.run_id, run.c.id):
+            tables = (result, rerun, verdict, fingerprint)
+            for key in (*(table.c.run_id for table in tables), run.c.id):
                 connection.execute(delete(key.table).where(key.in_(part)))
         # A writer adds texts before the results that name them: let it finish, and others wait.
         lock_out_writers(connection, text)
         pointers = [result.c[name] for name in ("detail", "stack", "traceback", "log")]
+        pointers += [rerun.c[name] for name in ("detail", "stack", "traceback", "log")]
         pointers.append(fingerprint.c.made_of)
         named = union(*(select(digest).where(digest.is_not(None)) for digest in pointers))
         connection.execute(delete(text).where(text.c.digest.not_in(named)))

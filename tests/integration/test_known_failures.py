@@ -15,6 +15,7 @@ from dashboard.app import create_app
 from harness.cells import Cell
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
+from runner.core.record import record_of
 from runner.core.render import as_markdown, as_text
 from runner.settings import settings
 from runner.steps.comparing import compare_runs
@@ -212,7 +213,7 @@ def test_a_diffs_markdown_and_json_tell_the_same(history: Engine) -> None:
     told = as_markdown(found)
     assert "#### 1 known failures, as expected" in told
     assert "`toy/A/forward-static/onnx` (✅ ⟹ ❌)" in told
-    record = json.loads(json.dumps(found.to_json(), default=str))
+    record = json.loads(json.dumps(record_of(found), default=str))
     assert record["counts"]["regressed"] == 3
     counts = {"worse": 1, "expired": 1, "better": 1, "as-expected": 1}
     assert record["known"]["counts"] == counts

@@ -9,6 +9,7 @@ from harness.results import Stage
 from runner.core.change import Change, compare
 from runner.core.diff import diff, explained
 from runner.core.owner import by_class
+from runner.core.record import record_of
 from runner.core.runs import CellVerdict, Run, Verdict
 
 CELL = Cell.parse("llama/LlamaModel/forward-static/onnx")
@@ -122,12 +123,13 @@ def test_cells_that_share_a_failure_stand_in_one_group() -> None:
 
 
 def test_the_json_is_the_contract_of_the_command_line() -> None:
-    found = diff(
+    compared = diff(
         _run(1, expected=1, passed=1),
         _run(2, expected=1, passed=1),
         [_found(Verdict.PASS)],
         [_found(Verdict.FAIL, stage=Stage.LOWER, signature="a")],
-    ).to_json()
+    )
+    found = record_of(compared)
     assert set(found) >= {"baseline", "head", "complete", "counts", "groups", "cells"}
     assert found["counts"] == {"regressed": 1}
     assert set(found["cells"][0]) >= {"cell", "change", "before", "after"}
@@ -142,7 +144,7 @@ def test_a_fix_is_explained_by_the_baseline_and_a_failure_by_the_head() -> None:
     }
     passed = {cell: CellVerdict(cell=cell, verdict=Verdict.PASS) for cell in failed}
     witness = CellVerdict(cell=Cell.parse("b/M/forward-static/dynamo"), verdict=Verdict.PASS)
-    found = explained(
+    compared = explained(
         diff(
             _run(1, expected=2, passed=1),
             _run(2, expected=2, passed=1),
@@ -152,7 +154,8 @@ def test_a_fix_is_explained_by_the_baseline_and_a_failure_by_the_head() -> None:
         before=by_class([failed[mended], witness]),
         after=by_class([failed[broken]]),
         made_of={},
-    ).to_json()
+    )
+    found = record_of(compared)
     told = {group["change"]: (group["owner"], group["evidence"]) for group in found["groups"]}
     assert told["fixed"] == ("torch.onnx", "1 of 1 cells: dynamo passes the same case → torch.onnx")
     assert told["regressed"][1].startswith("1 of 1 cells: dynamo was not asked")
@@ -163,7 +166,8 @@ def test_the_json_tells_roots_and_their_dependants() -> None:
     failed = [CellVerdict(cell=cell, verdict=Verdict.FAIL, signature="s1-aa") for cell in cells]
     passed = [CellVerdict(cell=cell, verdict=Verdict.PASS) for cell in cells]
     runs = _run(1, expected=2, passed=2), _run(2, expected=2, passed=0)
-    found = explained(diff(*runs, passed, failed), before={}, after={}, made_of={}).to_json()
+    compared = explained(diff(*runs, passed, failed), before={}, after={}, made_of={})
+    found = record_of(compared)
     head, root = (cell.id for cell in cells)
     assert found["groups"][0]["causes"] == [{"root": root, "dependants": [head]}]
     assert {each["cell"]: each["root"] for each in found["cells"]} == {head: root, root: None}

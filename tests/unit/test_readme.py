@@ -11,6 +11,7 @@ from harness.cells import Variant
 from harness.results import Outcome, Stage
 from runner.cli import app
 from runner.core.change import Change
+from runner.core.confirm import Confirmed
 from runner.core.known import Standing
 from runner.settings import Settings
 
@@ -27,7 +28,13 @@ def _table(header: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("header", "words"),
-    [("outcome", Outcome), ("stage", Stage), ("change", Change), ("standing", Standing)],
+    [
+        ("outcome", Outcome),
+        ("stage", Stage),
+        ("change", Change),
+        ("confirmation", Confirmed),
+        ("standing", Standing),
+    ],
 )
 def test_every_word_of_the_code_is_in_the_glossary(header: str, words: type[StrEnum]) -> None:
     assert _table(header) == [word.value for word in words]

@@ -8,8 +8,9 @@ import pytest
 from harness.cells import Cell
 from harness.results import Stage
 from runner.core.diff import Diff, diff, explained
+from runner.core.inline import escape
 from runner.core.owner import by_class
-from runner.core.render import as_markdown, as_text, escape
+from runner.core.render import as_markdown, as_text
 from runner.core.runs import Canary, CellVerdict, Run, Verdict
 from runner.core.summary import summary_line
 

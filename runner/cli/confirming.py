@@ -1,0 +1,94 @@
+"""`confirm`: executes the apparent losses of a diff again, on both sides, and tells the diff."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from harness.isolation.machine import usual_workers
+from harness.results import Result
+from runner.cli.console import err, interruptible
+from runner.cli.options import Database, LimitsFile, MemoryBudget, TimeLimit, limit_rules
+from runner.cli.telling import Baseline, FailOn, Format, FormatOption, Head, tell
+from runner.core.confirm import ENOUGH
+from runner.core.plain import plain
+from runner.settings import settings
+from runner.steps.comparing import compare_runs
+from runner.steps.confirming import Confirming, OnExecution
+from runner.steps.running import Room
+from runner.store.engine import open_store, require_current
+
+
+def register(app: typer.Typer) -> None:
+    app.command("confirm")(confirm)
+
+
+def confirm(  # noqa: PLR0913  (one parameter per option)
+    baseline: Baseline,
+    head: Head,
+    *,
+    executions: Annotated[
+        int, typer.Option(min=ENOUGH, help="Executions of each cell on each side.")
+    ] = ENOUGH,
+    checkout: Annotated[
+        Path | None,
+        typer.Option(help="A git checkout that has the commits of runs made elsewhere."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
+    ] = None,
+    limits: LimitsFile = None,
+    time_limit: TimeLimit = None,
+    memory_budget: MemoryBudget = None,
+    format_: FormatOption = Format.TEXT,
+    fail_on: FailOn = None,
+    database: Database = None,
+) -> None:
+    """Execute what looks lost again, on head and on baseline; then tell the diff. It can go on."""
+    engine = open_store(database or settings().database_url)
+    require_current(engine)
+    found = compare_runs(engine, baseline, head)
+    confirming = Confirming(
+        engine=engine,
+        folder=settings().folder,
+        limits=limit_rules(limits, time_s=time_limit),
+        room=Room(
+            workers=workers or usual_workers(),
+            memory_mib=memory_budget or settings().memory_budget,
+        ),
+        enough=executions,
+        checkout=checkout,
+    )
+    again = f"confirm {found.baseline.id} {found.head.id}"
+    interruptible()
+    try:
+        with _progress(confirming.lack(found), quiet=format_ is Format.JSON) as tell_one:
+            replace(confirming, on_execution=tell_one).run(found)
+    except KeyboardInterrupt:
+        err.print(f"\ninterrupted; go on with: export-matrix {again}", markup=False)
+        raise typer.Exit(1) from None
+    tell(compare_runs(engine, str(found.baseline.id), str(found.head.id)), format_, fail_on or ())
+
+
+@contextmanager
+def _progress(lack: int, *, quiet: bool) -> Iterator[OnExecution]:
+    """A bar on a terminal, a line per execution elsewhere, nothing when quiet."""
+    if quiet or not lack:
+        yield lambda side, result: None
+    elif err.is_interactive and err.file.isatty():
+        columns = TextColumn("executed again"), BarColumn(), MofNCompleteColumn()
+        with Bar(*columns, console=err) as bar:
+            task = bar.add_task("", total=lack)
+            yield lambda side, result: bar.advance(task)
+    else:
+        yield _told
+
+
+def _told(side: str, result: Result) -> None:
+    err.print(plain(f"{side}: {result.outcome} {result.cell.id}"), markup=False, soft_wrap=True)
