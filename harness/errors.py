@@ -7,6 +7,7 @@ MatrixError          a user can do something about it: one line, exit code 2
 ├── RecordError      a result file that is damaged or foreign
 ├── RevisionError    a revision that can't be found, unpacked or used with this stack
 ├── StoreError       a database that is missing, behind or ahead of the code
+├── GitHubError      GitHub refuses, is down, or can't be reached
 ├── CaseError        the zoo can't build or run a model class: `error`, ours
 │   └── SkipError    the class can't run here (a package) or alone (a helper): `skip`
 └── RuntimeLimit     exported, but the backend's own runtime can't run it: `fail`, theirs
@@ -42,6 +43,15 @@ class RevisionError(MatrixError):
 
 class StoreError(MatrixError):
     """A database that is missing, behind or ahead of the code."""
+
+
+class GitHubError(MatrixError):
+    """GitHub refuses a request, is down, or can't be reached."""
+
+    def __init__(self, message: str, *, later_s: float | None = None) -> None:
+        """`later_s`: seconds after which it may do; None if trying again is in vain."""
+        super().__init__(message)
+        self.later_s = later_s
 
 
 class CaseError(MatrixError):
