@@ -1,5 +1,6 @@
 """Pull requests for tests: their diffs, and what GitHub would make of their Markdown."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -29,10 +30,14 @@ def verdict(cell: str, verdict: Verdict, title: str | None = None) -> CellVerdic
         cell=Cell.parse(cell),
         verdict=verdict,
         stage=Stage.CAPTURE if failed else None,
-        signature=f"s1-{abs(hash(title)) % 10**6:06d}" if title else None,
+        signature=_signature(title) if title else None,
         title=title,
         reason="needs timm" if verdict is Verdict.SKIP else None,
     )
+
+
+def _signature(title: str) -> str:
+    return f"s1-{hashlib.sha256(title.encode(errors='replace')).hexdigest()[:12]}"
 
 
 def a_run(number: int, *, expected: int, received: int) -> Run:

@@ -62,8 +62,9 @@ def _blocks(blocks: Sequence[Block], room: int) -> tuple[list[str], int]:
     told: list[str] = []
     left = 0
     for block in blocks:
-        lines, missed = _block(block, room - size(told))
+        lines, missed = _block(block, room)
         told += lines
+        room -= size(lines)
         left += missed
     return told, left
 

@@ -1,0 +1,1 @@
+"""Talks to GitHub: `github` sends requests, `comments` and `checks` post once, `pulls` reads."""
