@@ -2,23 +2,26 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.results import Outcome, Result, Stage
+from harness.results import ComponentResult, Outcome, Result, Stage
 
 _FRAME = re.compile(
-    r'^\s*File "(?P<path>[^"]+)", line \d+(?:, in (?P<function>\S+))?\n?'
-    r"(?P<source>[ \t]+\S[^\n]*)?",
+    r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)(?:,? in (?P<function>\S+))?\n?'
+    r'(?P<source>[ \t]+(?!File ")\S[^\n]*)?',
     re.MULTILINE,
 )
-_CAUSED = re.compile(r"Caused by: [^\n]*\((?P<path>[^\s:()]+):\d+ in (?P<function>\w+)\)")
+_CAUSED = re.compile(
+    r"Caused by: [^\n]*\((?P<path>[^\s:()]+):(?P<line>\d+) in (?P<function>[\w<>]+)\)"
+)
 _EXCEPTION = re.compile(
     r"^(?:E   )?(?P<type>(?:[\w]+\.)*\w*(?:Error|Exception|Exit|Interrupt|Violation|Unsupported|"
     r"NotImplemented|Fail|SymNode|NotFound|InvalidGraph|InvalidArgument|Limit))"
     r"(?:: (?P<message>.*))?$",
     re.MULTILINE,
 )
+_MODEL_CODE = re.compile(r"^transformers\.models\.")
 _PYTEST_SECTION = re.compile(r"^_{3,} .+ _{3,}$", re.MULTILINE)
 _HEAD = "Traceback (most recent call last):"
 _CHAINED = re.compile(
@@ -32,6 +35,7 @@ class Frame:
     """A line of code that a failure came through."""
 
     path: str
+    line: int
     function: str
     source: str
 
@@ -49,6 +53,8 @@ class Evidence:
     signal: str | None = None
     #: largest difference among the outputs that are not equal
     worst_difference: float | None = None
+    #: model code that the exporters replaced while they traced, `…modeling_x.XAttention.forward`
+    patched: tuple[str, ...] = ()
 
     @cached_property
     def message(self) -> str:
@@ -65,46 +71,69 @@ class Evidence:
 
     @cached_property
     def frames(self) -> list[Frame]:
-        """All frames, outermost first; those that torch itself names as the cause come last."""
-        written = [*_FRAME.finditer(self.text), *_CAUSED.finditer(self.text)]
-        return [
-            Frame(
-                path=found["path"],
-                function=found["function"] or "",
-                source=(found.groupdict().get("source") or "").strip(),
+        """All frames, outermost first; those that torch itself names as the cause come last.
+
+        torch names such a frame without its source line, which stands with it further up.
+        """
+        frames = [_frame(found) for found in _FRAME.finditer(self.text)]
+        written = {(each.path, each.line): each.source for each in frames}
+        for found in _CAUSED.finditer(self.text):
+            named = _frame(found)
+            sources = (
+                source
+                for (path, line), source in written.items()
+                if line == named.line and path.endswith(named.path)
             )
-            for found in written
-        ]
+            frames.append(replace(named, source=next(sources, "")))
+        return frames
+
+
+def _frame(found: re.Match[str]) -> Frame:
+    parts = found.groupdict()
+    return Frame(
+        path=parts["path"],
+        line=int(parts["line"]),
+        function=parts["function"] or "",
+        source=(parts.get("source") or "").strip(),
+    )
 
 
 def of_result(result: Result) -> Evidence:
-    """The evidence in a result."""
-    parts = (result.reason, result.traceback, result.log_tail)
+    """The evidence in a result; which component stopped is none, for the failure is the same."""
+    stopped = _stopped(result)
+    reason = stopped.reason if stopped and stopped.reason else result.reason or ""
+    parts = (reason, result.traceback, result.log_tail)
     differences = [
         output.max_abs_diff
-        for part in result.components
-        for output in part.outputs
+        for output in (stopped.outputs if stopped else ())
         if output.problem and output.max_abs_diff is not None
     ]
     return Evidence(
         text="\n".join(part for part in parts if part),
-        reason=result.reason or "",
+        reason=reason,
         outcome=result.outcome,
         stage=result.stage,
         given=_given(result),
         signal=result.signal,
         worst_difference=max(differences, default=None),
+        patched=tuple(filter(_MODEL_CODE.search, stopped.patches)) if stopped else (),
     )
 
 
 def _given(result: Result) -> str | None:
     """The kind that the harness set, which a label may have replaced since by a finer one."""
-    stopped = [
-        part.kind
+    stopped = _stopped(result)
+    return stopped.kind if stopped else result.kind
+
+
+def _stopped(result: Result) -> ComponentResult | None:
+    """The component that the result tells of."""
+    told = (
+        part
         for part in result.components
         if part.outcome is result.outcome and part.stage is result.stage
-    ]
-    return stopped[0] if stopped else result.kind
+    )
+    return next(told, None)
 
 
 def of_text(text: str) -> list[Evidence]:

@@ -11,6 +11,7 @@ from runner.core.plain import plain
 MASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("<uuid>", re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)),
     ("<addr>", re.compile(r"\b0x[0-9a-f]{6,}\b", re.IGNORECASE)),
+    ("<url>", re.compile(r"\bhttps?://[^\s'\"<>)]+")),
     ("<path>", re.compile(r"(?<![\w<])(?:/[\w.+@-]+){2,}(?::\d+)?")),
     (
         "<shape>",
@@ -23,7 +24,7 @@ MASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("<sym>", re.compile(r"\b(?:zuf|[usi])\d+\b")),
     ("<float>", re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[+-]?\d+)?\b|(?<![\w.])-?\d+e[+-]?\d+\b")),
     ("<int>", re.compile(r"(?<![\w<])-?\d+(?![\w>])")),
-    ("<name>", re.compile(r"(?<=\w)_\d+\b")),
+    ("<name>", re.compile(r"(?<=\w)_\d+(?=_|\b)")),
 )
 
 _MODEL_PATH = re.compile(r"models/(?P<type>\w+)/")

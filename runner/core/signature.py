@@ -1,13 +1,19 @@
 """The identity of *the same failure*: a versioned id, and the readable title it is made from.
 
-    key = version, stage, kind, exception types, operator or guard, where
+    key = version, stage, kind, exception types, operator, where
 
-`where` is the innermost frame of the first family that the traceback passes: the model's code, then
-Transformers, then torch.onnx, torch.export, ExecuTorch, onnxscript, ONNX Runtime; function and
-source line, never the line number, which moves; outside model code the masked message beside it,
-for one line of a library raises many things. For what runs after the export (load, infer,
-compare, resize) and for what has no frames, the masked message takes its place. Models' names are
-masked in both, so that forty copies of one attention fall into one group.
+`where` is the innermost frame of the first family that the traceback passes: Transformers without
+its exporters and its general helpers, then torch.onnx, torch.export, ExecuTorch, onnxscript, ONNX
+Runtime, then the exporters; function and source line, never the line number, which moves. Outside
+Transformers the masked message stands beside it, for one line of a library raises many things. For
+what runs after the export (load, infer, compare, resize) and for what has no frames, the masked
+message takes its place. Models' names are masked in all of it, so that forty copies of one
+attention fall into one group; which component of a cell stopped, and how it is nested in what else
+was raised, doesn't matter.
+
+Values that differ have neither frames nor a message that tells causes apart: what stands for them
+is the model code that the exporters replaced while tracing; without any, the output's name and the
+size of the difference.
 
 Change `VERSION` whenever a stored failure could get another id; `db resign` tells history.
 """
@@ -22,18 +28,24 @@ from runner.core.classify import Classification
 from runner.core.evidence import Evidence, Frame
 from runner.core.masks import mask, mask_model, model_of
 
-VERSION = 1
+VERSION = 2
 
+_TRANSFORMERS = re.compile(r"transformers/(?!exporters/|utils/)")
 _FAMILIES = (
-    re.compile(r"transformers/models/"),
-    re.compile(r"transformers/(?!exporters/)"),
+    _TRANSFORMERS,
     re.compile(r"torch/onnx/|torch/export/|executorch/|onnxscript/|onnxruntime/"),
     re.compile(r"transformers/exporters/"),
 )
 _DEATHS = (Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM)
 _AFTER_EXPORT = (Stage.LOAD, Stage.INFER, Stage.COMPARE, Stage.RESIZE)
 _TITLE_CHARACTERS = 200
-_SIZES = re.compile(r" ?\((?:batch|sequence|image|audio|frames)[^)]*\)")
+# What a reason says of the case rather than of the failure.
+_ASIDES = re.compile(r" ?\((?:(?:batch|sequence|image|audio|frames)[^)]*|and \d+ more)\)")
+
+
+def is_current(signature: str | None) -> bool:
+    """Whether it was made by this version; none, or another's, is to be made again."""
+    return signature is not None and signature.startswith(f"s{VERSION}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +64,12 @@ def sign(evidence: Evidence, found: Classification, *, model: str | None = None)
         f"v{VERSION}",
         evidence.stage or "",
         found.kind,
-        ",".join(kind for kind, _ in evidence.exceptions),
-        mask(found.captures.get("op") or found.captures.get("guard") or "", model=model),
+        ",".join(sorted({kind for kind, _ in evidence.exceptions})),
+        mask(found.captures.get("op", ""), model=model),
         _where(frame, title),
     )
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-    return Signature(f"s{VERSION}-{digest}", title)
+    return Signature(f"s{VERSION}-{digest}", _named(title, frame))
 
 
 def _placeless(evidence: Evidence) -> bool:
@@ -75,10 +87,18 @@ def deepest(frames: list[Frame]) -> Frame | None:
 
 
 def _where(frame: Frame | None, title: str) -> str:
-    """A line of model code says enough; a line of a library says what was said there as well."""
+    """A line of Transformers says enough; one of a library says what was said there as well."""
     if frame is None:
         return title
-    return place(frame) if model_of(frame.path) else f"{place(frame)}\n{title}"
+    return place(frame) if _TRANSFORMERS.search(frame.path) else f"{place(frame)}\n{title}"
+
+
+def _named(title: str, frame: Frame | None) -> str:
+    """The title with the line of Transformers that it came from, which says more than a message."""
+    if frame is None or not frame.source or not _TRANSFORMERS.search(frame.path):
+        return title
+    source = place(frame).partition(":")[2].partition(":")[2]
+    return f"{title[: _TITLE_CHARACTERS - 80].rstrip()} at `{source[:80]}`"
 
 
 def place(frame: Frame) -> str:
@@ -96,15 +116,16 @@ def _title(evidence: Evidence, found: Classification, model: str | None) -> str:
         ended = ended or found.kind
         return f"{ended} at {evidence.stage or 'start'}"
     if found.kind == "mismatch" and (evidence.worst_difference or 0) > 0:
-        size = math.floor(math.log10(evidence.worst_difference or 1))
-        return mask(_output(evidence.reason), model=model) + f" by about 1e{size:+d}"
+        return _differs(evidence, model)
     if "op" in found.captures:
         return mask(f"{found.kind}: {found.captures['op']}", model=model)
+    if "guard" in found.captures:
+        return mask(f"can't guard on {found.captures['guard'].strip()}", model=model)
     exceptions = evidence.exceptions
     said = evidence.reason
     if exceptions and evidence.stage not in _AFTER_EXPORT:
         said = ": ".join(part for part in _telling(exceptions) if part)
-    return mask(_SIZES.sub("", said), model=model)[:_TITLE_CHARACTERS] or found.kind
+    return mask(_ASIDES.sub("", said), model=model)[:_TITLE_CHARACTERS] or found.kind
 
 
 def _telling(exceptions: list[tuple[str, str]]) -> tuple[str, str]:
@@ -113,7 +134,17 @@ def _telling(exceptions: list[tuple[str, str]]) -> tuple[str, str]:
     return (wrapped or exceptions)[-1]
 
 
-def _output(reason: str) -> str:
-    """`output 'logits'` of a mismatch's reason; a component's name before it stays out."""
-    named = re.search(r"output '([^']*)'", reason)
-    return f"output '{re.sub(r'[.][0-9]+', '.<int>', named[1])}' differs" if named else reason
+def _differs(evidence: Evidence, model: str | None) -> str:
+    """What is known of values that differ; a component's name before the reason stays out."""
+    if evidence.patched:
+        replaced = {
+            patch.partition(".modeling_")[2].partition(".")[2] for patch in evidence.patched
+        }
+        names = sorted(mask(name, model=model) for name in replaced)
+        return f"values differ where {' and '.join(names)} is replaced"
+    size = math.floor(math.log10(evidence.worst_difference or 1))
+    named = re.search(r"output '([^']*)'", evidence.reason)
+    told = (
+        f"output '{re.sub(r'[.][0-9]+', '.<int>', named[1])}' differs" if named else evidence.reason
+    )
+    return mask(told, model=model) + f" by about 1e{size:+d}"

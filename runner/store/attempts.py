@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select, tuple_
+from sqlalchemy import Connection, Engine, Row, select
 
 from harness.cells import Cell
 from harness.results import Result
@@ -16,8 +15,6 @@ from runner.store.tables import failure_group
 from runner.store.tables import result as results_
 from runner.store.tables import run as runs_
 from runner.store.tables import text as texts_
-
-_RESIGN_BATCH = 500
 
 _detail, _stack, _trace, _log = (texts_.alias(name) for name in ("detail", "stack", "trace", "log"))
 
@@ -80,25 +77,6 @@ def attempts_of(
         (row.cell_id, _result(row))
         for part in chunks(cell_ids)
         for row in connection.execute(asked.where(results_.c.cell_id.in_(part)))
-    ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFailure:
-    """A failure with the key of its row: run, cell, attempt."""
-
-    key: tuple[int, int, int]
-    result: Result
-
-
-def failures_after(connection: Connection, last: tuple[int, int, int]) -> list[StoredFailure]:
-    """The next stored failures after that row."""
-    key = tuple_(results_.c.run_id, results_.c.cell_id, results_.c.attempt)
-    asked = _RESULTS.where(key > tuple_(*last), results_.c.group_id.is_not(None))
-    page = asked.order_by(*key.clauses).limit(_RESIGN_BATCH)
-    return [
-        StoredFailure(key=(row.run_id, row.cell_id, row.attempt), result=_result(row))
-        for row in connection.execute(page)
     ]
 
 

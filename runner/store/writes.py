@@ -5,13 +5,12 @@ Other rows are taken in the order of their keys, so that writers wait for each o
 deadlock.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, delete, null, select, union, update
+from sqlalchemy import Engine, delete, null, select, union, update
 
 from harness.cells import Cell
 from harness.errors import SelectionError
@@ -19,16 +18,16 @@ from harness.results import Result, jsonable
 from runner.core.canary import merged
 from runner.core.runs import Canary, Progress, Run
 from runner.core.schedule import Schedule
+from runner.core.signature import is_current
 from runner.store import reads
-from runner.store.attempts import StoredFailure, failures_after
 from runner.store.batches import Batch, batches, spooled
 from runner.store.bulk import chunks, ids, insert_new, lock_out_writers
-from runner.store.folding import refold, summarise
+from runner.store.folding import summarise
 from runner.store.lines import results_in
 from runner.store.merging import merge
-from runner.store.rows import MISSING_ROW, group_row
+from runner.store.rows import MISSING_ROW
 from runner.store.tables import cell as cells_
-from runner.store.tables import failure_group, fingerprint, rerun, result, run, text, verdict
+from runner.store.tables import fingerprint, rerun, result, run, text, verdict
 
 Label = Callable[[Result], Result]
 
@@ -84,7 +83,7 @@ def ingest_file(engine: Engine, path: Path, *, label: Label) -> Ingested:
     pass checks every line, and keeps what is to be written in a temporary file; the second writes
     it, a batch a transaction. What an interrupt leaves is whole batches; ingest the file again.
     """
-    found = (each if each.signature else label(each) for each in results_in(path))
+    found = (each if is_current(each.signature) else label(each) for each in results_in(path))
     with spooled(batches(found)) as checked:
         return _add(engine, checked)
 
@@ -147,42 +146,6 @@ def note_schedule(engine: Engine, uid: str, found: Schedule) -> None:
         if before is None or before["cells"] <= found.cells:
             values = {"schedule": asdict(found)}
             connection.execute(update(run).where(run.c.uid == uid).values(**values))
-
-
-def resign(engine: Engine, label: Label) -> int:
-    """Label all stored failures again; the number of results whose group changed."""
-    changed, last = 0, (0, 0, 0)
-    while True:
-        with engine.begin() as connection:
-            batch = failures_after(connection, last)
-            if not batch:
-                return changed
-            last = batch[-1].key
-            changed += _resign_batch(connection, batch, label)
-
-
-def _resign_batch(connection: Connection, batch: Sequence[StoredFailure], label: Label) -> int:
-    taken = select(run.c.id).where(run.c.id.in_({item.key[0] for item in batch}))
-    connection.execute(taken.order_by(run.c.uid).with_for_update())
-    again = {item.key: label(item.result) for item in batch}
-    groups = _group_ids(connection, again.values())
-    moved = [item for item in batch if again[item.key].signature != item.result.signature]
-    touched: dict[int, set[int]] = defaultdict(set)
-    for item in moved:
-        group_id = groups.get(again[item.key].signature or "")
-        run_id, cell_id, attempt = item.key
-        here = (result.c.run_id == run_id, result.c.cell_id == cell_id, result.c.attempt == attempt)
-        connection.execute(update(result).where(*here).values(group_id=group_id))
-        touched[run_id].add(cell_id)
-    for run_id in sorted(touched):
-        refold(connection, run_id, sorted(touched[run_id]))
-    return len(moved)
-
-
-def _group_ids(connection: Connection, results: Iterable[Result]) -> dict[str, int]:
-    groups = {found.signature: group_row(found) for found in results if found.signature}
-    insert_new(connection, failure_group, [groups[name] for name in sorted(groups)])
-    return ids(connection, failure_group, "signature", list(groups))
 
 
 def prune(engine: Engine, *, before: datetime) -> int:

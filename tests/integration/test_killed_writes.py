@@ -14,7 +14,7 @@ from harness.cells import Cell
 from harness.results import Outcome, Result
 from runner.core.label import label
 from runner.core.runs import Verdict
-from runner.store import reads, writes
+from runner.store import reads, resigning, writes
 from runner.store.attempts import attempts_in
 from runner.store.engine import Engine, ensure, open_store, require_current
 from runner.store.tables import result, text, verdict
@@ -142,7 +142,7 @@ def test_labelling_again_is_done_or_can_be_done_again(url: str, engine: Engine) 
     def other(found: Result) -> Result:
         return found.replace(signature=f"s1-{found.cell.model_class}", title="other")
 
-    kill_before_each(url, lambda engine: writes.resign(engine, other), consistent)
+    kill_before_each(url, lambda engine: resigning.resign(engine, other), consistent)
     signatures = {each.cell: each.signature for each in attempts_in(engine, "u", CELLS)}
     assert signatures[CELLS[0]] == "s1-Toy0"
     assert signatures[CELLS[1]] == "s1-Toy1"

@@ -15,7 +15,7 @@ from harness.results import Outcome, Result, Stage
 from runner.core.label import label
 from runner.core.runs import Canary, Run, Verdict
 from runner.core.schedule import measured
-from runner.store import reads, tables, writes
+from runner.store import reads, resigning, tables, writes
 from runner.store.attempts import attempts_at
 from runner.store.costs import spent
 from runner.store.engine import Engine
@@ -196,9 +196,9 @@ def test_signing_history_again_moves_results_to_their_new_group(engine: Engine) 
     def otherwise(found: Result) -> Result:
         return found.replace(kind="renamed", signature="s2-0", title="another title")
 
-    assert writes.resign(engine, otherwise) == 6
+    assert resigning.resign(engine, otherwise).moved == 6
     assert [group.kind for group in reads.groups(engine, 1)] == ["renamed"]
-    assert writes.resign(engine, otherwise) == 0
+    assert resigning.resign(engine, otherwise).moved == 0
 
 
 def test_pruning_removes_old_runs_and_the_texts_that_only_they_had(engine: Engine) -> None:

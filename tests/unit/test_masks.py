@@ -22,6 +22,9 @@ from runner.core.masks import mask, mask_model, model_of
         ("mask.size()[1] == 10", "mask.size()[<int>] == <int>"),
         ("f0b1a7a2-9a4e-4b0c-8f54-0a1b2c3d4e5f", "<uuid>"),
         ("float32 and int64", "float32 and int64"),
+        ("input 'mul_10_min_1'", "input 'mul<name>_min<name>'"),
+        ("conv_1d and v2_5x", "conv_1d and v2_5x"),
+        ("see https://a.b/c/d-1?e=f.", "see <url>"),
     ],
 )
 def test_a_mask_takes_what_varies(text: str, masked: str) -> None:
