@@ -208,7 +208,7 @@ def test_a_group_shows_its_root_with_what_contains_it_and_when_it_was_seen(
 
 def test_groups_say_what_a_fix_turns_green_and_which_comes_first(client: TestClient) -> None:
     twin = client.get("/groups.json?run=2").json()
-    guard = _group(client, "GuardOnDataDependent")
+    guard = _group(client, "guard on")
     # at Mixtral's cells the conversion to ONNX fails behind the guard, or ExecuTorch crashes
     assert (guard["cells"], guard["unlocks"]) == (12, 8)
     steps = {step["signature"]: step["cells"] for step in twin["first"]}
