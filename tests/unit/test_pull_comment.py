@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.cells import Cell
+from runner.core.confirm import Confirmation, Confirmed
+from runner.core.diff import confirmed
 from runner.core.pull.check import as_check, as_json
 from runner.core.pull.comment import MARKER, as_comment
 from runner.core.pull.report import State, pending, report
@@ -29,7 +32,7 @@ CLASSES: dict[str, tuple[Side, Side, str]] = {
     "fixed": (FAIL, PASS, "❌ ⟹ ✅"),
     "unskipped": (SKIP, PASS, "⏭️ ⟹ ✅"),
     "added": (None, PASS, "∅ ⟹ ✅"),
-    "still-failing": (FAIL, FAIL, "❌ ⟹ ❌"),
+    "broken-on-main-too": (FAIL, FAIL, "❌ ⟹ ❌"),
 }
 
 
@@ -73,6 +76,29 @@ def test_a_group_stands_once_with_one_command_that_reproduces_it() -> None:
 def test_the_comment_links_the_page_of_exactly_this_commit() -> None:
     text = as_comment(report(broken(1), FACTS))
     assert f"(https://matrix.example/pr/41992?sha={FACTS.commits.head})" in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "section"),
+    [
+        (Confirmed.NEW, "regressed"),
+        (Confirmed.FLAKY, "flaky"),
+        (Confirmed.BROKEN_ON_BASELINE_TOO, "broken-on-main-too"),
+        (Confirmed.STACK_CHANGED, "stack-changed"),
+    ],
+)
+def test_what_was_executed_again_stands_where_that_puts_it_with_the_evidence(
+    outcome: Confirmed, section: str
+) -> None:
+    again = Confirmation(outcome=outcome, why="baseline 3 pass, head 3 fail")
+    told = report(confirmed(a_diff({GLM: (PASS, FAIL)}), {Cell.parse(GLM): again}), FACTS)
+    assert [each.name for each in told.sections] == [section]
+    assert (told.state is State.REGRESSED) == (section == "regressed")
+    assert "`baseline 3 pass, head 3 fail`" in as_comment(told)
+
+
+def test_losses_that_were_not_executed_again_are_said_to_be_so() -> None:
+    assert "⚠️ 3 not executed again" in as_comment(report(broken(3), FACTS))
 
 
 def test_without_a_dashboard_nothing_is_linked() -> None:

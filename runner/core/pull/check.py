@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.core.diff import CellChange
+from runner.core.inline import arrow
 from runner.core.pull.comment import parts, reproduce
 from runner.core.pull.fitting import fitted
 from runner.core.pull.quoting import one_line
 from runner.core.pull.report import Group, Report, State
-from runner.core.render import arrow
 
 NAME = "Export Matrix"
 _CONCLUSIONS = {
@@ -100,6 +100,7 @@ def as_json(told: Report) -> dict[str, Any]:
         "lacking": told.lacking,
         "scope": facts.scope,
         "compared": told.compared,
+        "unconfirmed": told.unconfirmed,
         "commits": {
             "run": facts.commits.run,
             "head": facts.commits.head,
@@ -139,6 +140,8 @@ def _group(group: Group, told: Report, *, fails: bool) -> dict[str, Any]:
                 "arrow": arrow(item),
                 "reason": item.reason,
                 "loss": item.loss,
+                "confirmed": item.confirmation and item.confirmation.outcome,
+                "why": item.confirmation and item.confirmation.why,
                 "root": item.root and item.root.id,
             }
             for item in group.cells

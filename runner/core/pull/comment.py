@@ -6,11 +6,12 @@ Its first line marks it as ours. Whatever a model or an exporter printed stands 
 
 from collections.abc import Iterator
 
+from runner.core.confirm import UNCONFIRMED
 from runner.core.diff import CellChange
+from runner.core.inline import arrow
 from runner.core.pull.fitting import COMMENT_BYTES, Block, Part, fitted
 from runner.core.pull.quoting import in_table, quoted
 from runner.core.pull.report import Facts, Group, Report, Section
-from runner.core.render import arrow
 
 MARKER = "<!-- export-matrix:report -->"
 _SHORT = 8
@@ -57,6 +58,9 @@ def _verdict(told: Report) -> Iterator[str]:
     if told.lacking:
         yield ""
         yield f"⚠️ Incomplete, there may be more: {told.lacking}"
+    if told.unconfirmed:
+        yield ""
+        yield f"⚠️ {told.unconfirmed:,} not executed again: flaky, or broken on main too, perhaps"
     if told.facts.scope:
         yield ""
         yield told.facts.scope
@@ -125,8 +129,15 @@ def _cells(group: Group, indent: str) -> Iterator[tuple[str, int]]:
 
 
 def _because(item: CellChange) -> str:
-    why = " · ".join(filter(None, [quoted(item.reason or ""), _root(item)]))
+    parts = [quoted(item.reason or ""), quoted(_confirmation(item)), _root(item)]
+    why = " · ".join(filter(None, parts))
     return f" {why}" if why else ""
+
+
+def _confirmation(item: CellChange) -> str:
+    """What executing it again told; nothing where it was not."""
+    told = item.confirmation
+    return told.why if told is not None and told != UNCONFIRMED else ""
 
 
 def _root(item: CellChange) -> str:

@@ -11,11 +11,12 @@ Its state, by the first that holds:
 Every change that is told has its section, with its count, whatever the state.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from runner.core.change import Change
+from runner.core.confirm import Confirmed
 from runner.core.diff import CellChange, Diff
 from runner.core.owner import Owner
 from runner.core.runs import Verdict
@@ -112,6 +113,8 @@ class Report:
     lacking: str = ""
     sections: tuple[Section, ...] = ()
     stack: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    #: apparent losses that were not executed again on both sides
+    unconfirmed: int = 0
     #: how many exports were compared
     compared: int = 0
 
@@ -127,7 +130,6 @@ _SECTIONS = {
     Change.FIXED: ("fixed", False, False),
     Change.UNSKIPPED: ("no longer skipped", False, False),
     Change.ADDED: ("added", False, False),
-    Change.STILL_FAILING: ("broken on main too", False, True),
 }
 _NOT_RUN = "not run: no result of this PR"
 
@@ -158,6 +160,7 @@ def report(found: Diff, facts: Facts) -> Report:
         lacking=_lacking(found),
         sections=tuple(_sections(found)),
         stack=found.stack_changes,
+        unconfirmed=sum(item.loss for item in found.unconfirmed),
         compared=len(found.cells),
     )
 
@@ -207,80 +210,94 @@ def _lacking(found: Diff) -> str:
 
 
 def _sections(found: Diff) -> Iterator[Section]:
-    unheard = [item for item in found.cells if _not_run(item)]
     for change, (title, opened, fails) in _SECTIONS.items():
-        groups = _groups(found, change)
-        count = sum(len(group.cells) for group in groups)
-        if count:
-            yield Section(
-                name=change, title=title, count=count, groups=groups, open=opened, fails=fails
-            )
-        if change is Change.UNKNOWN and unheard:
-            lost = Group(cells=tuple(unheard))
-            yield Section(
-                name="not-run", title=_NOT_RUN, count=len(unheard), groups=(lost,), open=True
-            )
-    yield from _flaky(found)
-    known = tuple(item for item in found.cells if item.change.told and item.excused)
-    if known:
-        yield Section(
-            name="known",
-            title="known failures, as expected",
-            count=len(known),
-            groups=tuple(_by_reason(known)),
+        yield from _section(
+            Section(name=change, title=title, count=0, open=opened, fails=fails),
+            _groups(found, change),
         )
+        if change is Change.UNKNOWN:
+            unheard = Section(name="not-run", title=_NOT_RUN, count=0, open=True)
+            yield from _section(unheard, _in_one(found, _not_run))
+    for name, title, holds in _APART:
+        aside = Section(name=name, title=title, count=0, fails=name != "known")
+        yield from _section(aside, _alike(item for item in found.cells if holds(item)))
 
 
-def _groups(found: Diff, change: Change) -> tuple[Group, ...]:
-    if change is Change.STILL_FAILING:
-        return tuple(_broken_too(found))
-    return tuple(
-        Group(signature=each.signature, title=each.title, owner=each.owner, cells=cells)
-        for each in found.groups
-        if each.change is change
-        and (cells := tuple(item for item in each.cells if not _elsewhere(item)))
-    )
+def _section(empty: Section, groups: Iterable[Group]) -> Iterator[Section]:
+    """The section of these groups, if there are any."""
+    made = tuple(groups)
+    if made:
+        yield replace(empty, groups=made, count=sum(len(group.cells) for group in made))
 
 
-def _elsewhere(item: CellChange) -> bool:
-    """Whether it stands in a section of its own: without a result, or flaky."""
-    return _not_run(item) or _is_flaky(item)
+def _groups(found: Diff, change: Change) -> Iterator[Group]:
+    for each in found.groups:
+        cells = tuple(item for item in each.cells if not _not_run(item) and not _is_flaky(item))
+        if each.change is change and cells:
+            yield Group(signature=each.signature, title=each.title, owner=each.owner, cells=cells)
+
+
+def _in_one(found: Diff, holds: Callable[[CellChange], bool]) -> Iterator[Group]:
+    cells = tuple(filter(holds, found.cells))
+    if cells:
+        yield Group(cells=cells)
+
+
+def _alike(cells: Iterable[CellChange]) -> list[Group]:
+    """Cells by what they fail with, or by the known failure that excuses them."""
+    groups: dict[tuple[str | None, str | None], list[CellChange]] = {}
+    for item in cells:
+        groups.setdefault(_cause(item), []).append(item)
+    made = [
+        Group(signature=signature, title=title, cells=tuple(members))
+        for (signature, title), members in groups.items()
+    ]
+    return sorted(made, key=lambda group: -len(group.cells))
+
+
+def _cause(item: CellChange) -> tuple[str | None, str | None]:
+    """Signature and title; the reason of the known failure that excuses it."""
+    if item.excused and item.known:
+        return None, item.known.row.reason
+    return (item.group.signature, item.group.title) if item.group else (None, None)
 
 
 def _not_run(item: CellChange) -> bool:
+    """Whether the head lacks its result."""
     return item.after is not None and item.after.verdict is Verdict.MISSING
 
 
+def _came_to(item: CellChange, outcome: Confirmed) -> bool:
+    return item.confirmation is not None and item.confirmation.outcome is outcome
+
+
 def _is_flaky(item: CellChange) -> bool:
+    """By itself, or when it was executed again."""
     sides = (item.before, item.after)
-    return item.change is Change.SUSPECT and any(
+    itself = item.change is Change.SUSPECT and any(
         side is not None and side.verdict is Verdict.FLAKY for side in sides
     )
+    return not item.excused and (_came_to(item, Confirmed.FLAKY) or itself)
 
 
-def _flaky(found: Diff) -> Iterator[Section]:
-    cells = tuple(item for item in found.cells if _is_flaky(item) and not item.excused)
-    if cells:
-        yield Section(
-            name="flaky", title="flaky", count=len(cells), groups=(Group(cells=cells),), fails=True
-        )
+def _broken_too(item: CellChange) -> bool:
+    """Fails on both sides in the same way, and nobody said that it would."""
+    again = _came_to(item, Confirmed.BROKEN_ON_BASELINE_TOO)
+    return not item.excused and (item.change is Change.STILL_FAILING or again)
 
 
-def _broken_too(found: Diff) -> Iterator[Group]:
-    """What fails on both sides in the same way, and nobody said that it would."""
-    groups: dict[str | None, list[CellChange]] = {}
-    for item in found.cells:
-        if item.change is Change.STILL_FAILING and not item.excused and item.after:
-            groups.setdefault(item.after.signature, []).append(item)
-    for signature, cells in sorted(groups.items(), key=lambda each: (-len(each[1]), str(each[0]))):
-        title = cells[0].after.title if cells[0].after else None
-        yield Group(signature=signature, title=title, cells=tuple(cells))
-
-
-def _by_reason(cells: Sequence[CellChange]) -> Iterator[Group]:
-    reasons: dict[str, list[CellChange]] = {}
-    for item in cells:
-        why = item.known.row.reason if item.known else ""
-        reasons.setdefault(why, []).append(item)
-    for why, members in reasons.items():
-        yield Group(title=why, cells=tuple(members))
+#: sections of what the pull request didn't bring: name, title, and what belongs there
+_APART: tuple[tuple[str, str, Callable[[CellChange], bool]], ...] = (
+    ("flaky", "flaky", _is_flaky),
+    ("broken-on-main-too", "broken on main too", _broken_too),
+    (
+        "stack-changed",
+        "changed with the versions of other packages",
+        lambda item: not item.excused and _came_to(item, Confirmed.STACK_CHANGED),
+    ),
+    (
+        "known",
+        "known failures, as expected",
+        lambda item: item.change.told and item.excused,
+    ),
+)
