@@ -18,6 +18,7 @@ from runner.cli import (
     listing,
     planning,
     running,
+    selfchecking,
     serving,
     telling,
 )
@@ -36,6 +37,7 @@ running.register(app)
 planning.register(app)
 telling.register(app)
 confirming.register(app)
+selfchecking.register(app)
 affecting.register(app)
 bisecting.register(app)
 knowing.register(app)
