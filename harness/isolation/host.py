@@ -51,6 +51,8 @@ class Wanted:
     backends: Sequence[str]
     #: folder that holds the revision's `transformers`; None for the installed one
     revision_path: Path | None = None
+    #: zoo whose case warms it up, where its own cases are not for that
+    like: str | None = None
     #: file of dynamic shapes that a user gives
     shapes: Path | None = None
     #: resident memory that a zygote may add to what it had when it was warm
@@ -75,12 +77,17 @@ def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str,
     return {**kept, **_FORCED, "PYTHONPATH": ":".join([*path, str(Path.cwd())])}
 
 
+def handed_on(revision_path: Path | None = None) -> dict[str, str]:
+    """What of this process's own variables model code may see."""
+    return variables(os.environ, revision_path)  # noqa: TID251  (handed on)
+
+
 class Host:
     """The zygote of this host, for as long as the controller lives."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        self._variables = variables(os.environ, wanted.revision_path)  # noqa: TID251  (handed on)
+        self._variables = handed_on(wanted.revision_path)
         clear_abandoned()
         self.folder, self._lock = private_folder()
         self._guard = start_guard(self.folder, self._variables)
@@ -137,6 +144,7 @@ class Host:
     def _run_zygote(self) -> int:
         launch = Launch(
             zoo=self._wanted.zoo,
+            like=self._wanted.like,
             backends=list(self._wanted.backends),
             folder=str(self.folder),
             listener=self._listener.fileno(),

@@ -78,6 +78,8 @@ class Launch:
     listener: int
     #: process id of the controller; the zygote ends with it
     parent: int
+    #: zoo whose case warms it up, where its own cases are not for that
+    like: str | None = None
     #: file of dynamic shapes that a user gives
     shapes: str | None = None
     #: resident memory that it may add to what it had when it was warm

@@ -33,10 +33,17 @@ class Warm:
     warnings: tuple[str, ...]
 
 
-def warm_up(zoo_name: str, backend_names: Sequence[str], *, shapes_file: str | None = None) -> Warm:
+def warm_up(
+    zoo_name: str,
+    backend_names: Sequence[str],
+    *,
+    like: str | None = None,
+    shapes_file: str | None = None,
+) -> Warm:
     """Import everything; one tiny static export per backend, and a dynamic one for what they share.
 
-    Symbolic shapes cost the first export that has them 0.6 s (sympy's modules and caches).
+    Those are exports of the zoo `like`, if it is given. Symbolic shapes cost the first export that
+    has them 0.6 s (sympy's modules and caches).
     """
     shapes = shapes_of(shapes_file)
     if zoo_name in PROVIDERS.values() or "/" in zoo_name:
@@ -45,12 +52,15 @@ def warm_up(zoo_name: str, backend_names: Sequence[str], *, shapes_file: str | N
     if zoo_name in PROVIDERS.values():
         zoo.discover()  # seconds of reading sources, which no child should spend again
     importlib.import_module("harness.attempt")
-    model_class = getattr(zoo, "warm_up", _WARM_UP.get(zoo_name))
+    like = like or zoo_name
+    model_class = getattr(zoo, "warm_up", _WARM_UP.get(like))
     backends: dict[str, Backend] = {}
     warnings: list[str] = []
     # Test code is for children alone: the other provider's case warms up as well.
-    first = load_zoo(TRANSFORMERS) if zoo_name == TESTERS else zoo
-    if zoo_name in PROVIDERS.values() and backend_names:
+    first = zoo
+    if like != zoo_name or zoo_name == TESTERS:
+        first = load_zoo(TRANSFORMERS if like == TESTERS else like)
+    if like in PROVIDERS.values() and backend_names:
         case = f"{model_class}/{Variant.FORWARD_DYNAMIC}"
         warnings += _export(first, load_backend("dynamo"), case)
     for name in backend_names:

@@ -203,7 +203,7 @@ def _serve(launch: Launch) -> None:
 
 
 def _warm(launch: Launch) -> Begin:
-    warm = warm_up(launch.zoo, launch.backends, shapes_file=launch.shapes)
+    warm = warm_up(launch.zoo, launch.backends, like=launch.like, shapes_file=launch.shapes)
     launch.path(messages.WARNINGS).write_text("".join(f"{line}\n" for line in warm.warnings))
     return partial(inherit, warm)
 

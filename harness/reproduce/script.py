@@ -72,7 +72,7 @@ def script(cell: Cell, case: Case) -> str:
         dynamic=cell.variant.dynamic,
         weights=plain_source(*_WEIGHTS, *((run, weights.calibrate) if calibrated else ())),
         calibration=_calibration(case, inputs) if calibrated else "",
-        configuration=pprint.pformat(_configuration(case.model.config), width=96, sort_dicts=False),
+        configuration=pprint.pformat(configuration(case.model.config), width=96, sort_dicts=False),
         inputs=dictionary(inputs),
         resized=dictionary(resized) if resized and cell.variant.dynamic else None,
         resized_label=case.resized_label or "not for this cell",
@@ -99,7 +99,7 @@ def _components(variant: Variant) -> str:
     return _GENERATE if variant.generates else _FORWARD
 
 
-def _configuration(made: Any) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)
+def configuration(made: Any) -> dict[str, Any]:  # noqa: ANN401  (a PreTrainedConfig)
     """The shortest dict that makes the same configuration again."""
     short: dict[str, Any] = json.loads(json.dumps(made.to_diff_dict(), default=str))
     full: dict[str, Any] = json.loads(json.dumps(made.to_dict(), default=str))

@@ -6,7 +6,7 @@ by what the library says, and helped by a small table (`building`, `overrides.to
 
 import importlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 from harness.cells import Variant
@@ -22,9 +22,9 @@ class TransformersZoo:
 
     name = "transformers"
 
-    @cached_property
+    @property
     def _classes(self) -> dict[tuple[str, str], ModelClass]:
-        return {(each.model_type, each.name): each for each in discover()}
+        return _discovered()
 
     def discover(self) -> Sequence[ModelClass]:
         return tuple(self._classes.values())
@@ -59,6 +59,12 @@ class TransformersZoo:
             return getattr(importlib.import_module(found.module), found.name)  # type: ignore[no-any-return]  # getattr is untyped
         except ImportError as error:
             raise CaseError(f"{found.module} can't be imported: {error}") from None
+
+
+@cache
+def _discovered() -> dict[tuple[str, str], ModelClass]:
+    """Read once in a process, and so once for all the children of a zygote: it takes seconds."""
+    return {(each.model_type, each.name): each for each in discover()}
 
 
 def zoo() -> Zoo:

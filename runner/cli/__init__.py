@@ -17,6 +17,7 @@ from runner.cli import (
     knowing,
     listing,
     planning,
+    reproducing,
     running,
     selfchecking,
     serving,
@@ -38,6 +39,7 @@ planning.register(app)
 telling.register(app)
 confirming.register(app)
 selfchecking.register(app)
+reproducing.register(app)
 affecting.register(app)
 bisecting.register(app)
 knowing.register(app)

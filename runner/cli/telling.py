@@ -1,6 +1,5 @@
-"""`diff`, `classify` and `reproduce`: the commands that say what results mean."""
+"""`diff` and `classify`: the commands that say what results mean."""
 
-import subprocess
 import sys
 from collections.abc import Collection
 from enum import StrEnum
@@ -9,21 +8,17 @@ from typing import Annotated
 
 import typer
 
-from harness.cells import Cell
-from harness.errors import MatrixError, SelectionError
-from harness.zoo.base import PROVIDERS
-from runner.cli.console import as_json, err, listed, out
-from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, RevisionName, ZooName
+from harness.errors import MatrixError
+from runner.cli.console import as_json, err, listed
+from runner.cli.options import Database, Json
 from runner.core.change import Change
 from runner.core.diff import Diff
 from runner.core.label import label_text
 from runner.core.plain import plain
 from runner.core.record import record_of
 from runner.core.render import as_markdown, as_text
-from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps.comparing import compare_runs
-from runner.steps.selecting import sources_first
 from runner.store.engine import open_store, require_current
 
 
@@ -52,7 +47,6 @@ FailOn = Annotated[
 def register(app: typer.Typer) -> None:
     app.command("diff")(diff)
     app.command("classify")(classify)
-    app.command("reproduce")(reproduce)
 
 
 def diff(
@@ -112,30 +106,3 @@ def _texts(files: list[Path] | None) -> list[tuple[str, str]]:
     if absent:
         raise MatrixError(f"no such file: {', '.join(absent)}")
     return [(str(file), file.read_text(errors="replace")) for file in files]
-
-
-def reproduce(
-    cell: Annotated[str, typer.Argument(help="A cell id.")],
-    *,
-    revision: RevisionName = INSTALLED,
-    zoo: ZooName = DEFAULT_ZOO,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it here.")] = None,
-) -> None:
-    """Print a stand-alone Python script that shows this cell's failure without this project."""
-    Cell.parse(cell)
-    path = resolve(revision, cache=settings().folder).path
-    made = subprocess.run(  # noqa: S603  (our own module, no shell)
-        [sys.executable, "-m", "harness.reproduce", cell, "--zoo", PROVIDERS.get(zoo, zoo)],
-        env=sources_first(path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        last = (made.stderr.strip().splitlines() or ["no message"])[-1]
-        raise SelectionError(last.removeprefix("error: "))
-    if output is None:
-        out.print(made.stdout, markup=False, soft_wrap=True, end="")
-    else:
-        output.write_text(made.stdout)
-        err.print(f"wrote {output}; run it with: python {output}", markup=False)

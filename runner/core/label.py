@@ -48,3 +48,8 @@ def label(result: Result) -> Result:
 def label_text(text: str) -> list[Label]:
     """The label of each failure in a raw traceback or a pytest log."""
     return [label_evidence(evidence) for evidence in of_text(text)]
+
+
+def owner_of_label(result: Result) -> str:
+    """Who owns a failure by its kind's rule."""
+    return classify_evidence(of_result(result)).owner

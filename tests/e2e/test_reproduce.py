@@ -1,5 +1,6 @@
 """The stand-alone script of a cell shows, without this project, what the cell shows."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from harness.isolation.endings import Cause
+from harness.isolation.messages import Limits
+from harness.reproduce.alone import run_alone
 from harness.zoo.base import load_zoo
 
 
@@ -77,3 +81,57 @@ def test_a_cell_that_can_not_be_built_is_one_line() -> None:
     assert done.returncode == 2
     assert "'bert/BertModel'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_minimal_script_of_a_cell_is_proven_by_itself(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "runner.cli", "reproduce", "--minimal", "--json"),
+            *("dbrx/DbrxForCausalLM/forward-static/onnx", "-o", str(tmp_path / "made")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["same"]
+    assert found["kind"] == found["shown"]["kind"] == "data-dependent-guard"
+    assert found["lines"] <= 60
+    assert "torch.export.export(module" in found["script"]
+    assert ".ffn.experts" in found["script"]
+    again = _run_alone(tmp_path / "made" / "reproduce.py")
+    assert "GuardOnDataDependentSymNode" in again.stderr
+    assert found["script"] in (tmp_path / "made" / "issue.md").read_text()
+
+
+def test_a_script_alone_sees_no_secret_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "sesame")
+    monkeypatch.setenv("EXPORT_MATRIX_DATABASE_URL", "sesame")
+    text = "import os, subprocess, sys\n" + (
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
+        " start_new_session=True)\nprint(os.environ, os.getcwd())\n"
+    )
+    ran = run_alone(text, revision_path=None, limits=Limits(time_s=120))
+    assert ran.exit_code == 0, ran.stderr
+    assert "sesame" not in ran.stdout
+    home = ran.stdout.split()[-1]
+    assert not Path(home).exists()
+    assert not [each for each in Path("/proc").glob("[0-9]*/environ") if _named(each, home)]
+
+
+def _named(environ: Path, home: str) -> bool:
+    try:
+        return home.encode() in environ.read_bytes()
+    except OSError:
+        return False
+
+
+def test_a_script_alone_is_ended_at_its_limits() -> None:
+    hangs = run_alone("while True: pass", revision_path=None, limits=Limits(time_s=20))
+    assert hangs.cause is Cause.DEADLINE
+    eats = "x = []\nwhile True: x.append(bytes(1 << 24))"
+    large = run_alone(eats, revision_path=None, limits=Limits(time_s=120, memory_bytes=3 << 30))
+    assert large.cause is Cause.MEMORY
