@@ -42,8 +42,6 @@ class Context:
     cell: Cell
     #: the backend that the script uses, which may be another than the cell's
     backend: str
-    #: the component it is about, where the cell has several
-    component: str | None = None
     #: the other sizes it runs with
     other_label: str = ""
 
@@ -129,20 +127,19 @@ def _failed(  # noqa: PLR0913  (what a result is told by)
     outputs: tuple[OutputDifference, ...] = (),
 ) -> Result:
     part = ComponentResult(
-        name=context.component or "model",
+        name="model",
         outcome=Outcome.FAIL,
         stage=stage,
         kind=kind,
         reason=reason,
         outputs=outputs,
     )
-    named = f"{context.component}: {reason}" if context.component else reason
     return Result(
         cell=context.cell,
         outcome=Outcome.FAIL,
         stage=stage,
         kind=kind,
-        reason=named,
+        reason=reason,
         components=(part,),
         traceback=traceback,
     )

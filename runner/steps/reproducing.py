@@ -1,12 +1,12 @@
 """The minimal reproduction of a failure: searched for (`searching`), written, and proven.
 
 The script runs in a process that knows nothing of this project, and what it shows is signed like
-any result. That it shows something else is said, not hidden.
+the last trial. That it shows something else is said, not hidden.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.cells import Cell
@@ -77,12 +77,23 @@ def reproduce(wanted: Wanted, place: Place, on_step: OnStep) -> Reproduction:
     backends = [WITNESS if wanted.stage is Stage.CAPTURE else wanted.cell.backend]
     with Trials(backends, revision_path=place.revision.path, memory_mib=place.memory_mib) as trials:
         search = Search(wanted, place, trials, on_step)
-        subject = search.run()
-    script, shown = _proven(search, subject)
-    return _told(search, script, shown, time.monotonic() - began)
+        subject, found = search.run()
+    script, shown = _proven(search, subject, _seen(found))
+    same = _seen(shown) == _seen(found)
+    return _told(search, script, shown, same=same, seconds=time.monotonic() - began)
 
 
-def _proven(search: Search, subject: Subject) -> tuple[str, Result]:
+def _seen(found: Result) -> str | None:
+    """A result's signature as far as it is seen from outside.
+
+    Which patches fired is seen inside an attempt alone; of values that differ they are what stands
+    for the cause. A script and the last trial must then agree on output and size instead.
+    """
+    parts = tuple(replace(part, patches=()) for part in found.components)
+    return label(found.replace(components=parts)).signature
+
+
+def _proven(search: Search, subject: Subject, wanted: str | None) -> tuple[str, Result]:
     """The script, and what it showed by itself; torch.export's own, where that shows the same."""
     plain_too = search.stage is Stage.CAPTURE and not subject.dynamic
     done = []
@@ -106,11 +117,10 @@ def _proven(search: Search, subject: Subject) -> tuple[str, Result]:
         context = Context(
             cell=search.wanted.cell,
             backend=subject.backend,
-            component=search.component,
             other_label=subject.other_label,
         )
         done.append((script, label(observed(script, ran, context))))
-        if done[-1][1].signature == search.signature:
+        if _seen(done[-1][1]) == wanted:
             break
     return done[-1]
 
@@ -141,8 +151,9 @@ def _versions(search: Search, subject: Subject) -> dict[str, str]:
     return {name: found[name] for name in packages if name in found}
 
 
-def _told(search: Search, script: str, shown: Result, seconds: float) -> Reproduction:
-    same = shown.signature == search.signature
+def _told(
+    search: Search, script: str, shown: Result, *, same: bool, seconds: float
+) -> Reproduction:
     wanted, first = search.wanted, search.shown
     kind, title = first.kind or "", first.title or ""
     found = Found(

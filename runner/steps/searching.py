@@ -7,6 +7,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from harness.cells import Cell, Variant
@@ -76,12 +77,12 @@ class Search:
         self.wanted, self.place = wanted, place
         self._trials, self._on_step = trials, on_step
         self.steps: list[Step] = []
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, Result] = {}
         self._limits, self._until = place.limits, time.monotonic() + place.limits.time_s
         self.shown = self._begin()
         self.component = _component(self.shown)
         self.described = trials.describe(wanted.cell, wanted.zoo, self.component, place.limits)
-        self.shown = self.signed(self.shown, named=False)
+        self.shown = self.signed(self.shown)
         self.stage = self.shown.stage or Stage.BUILD
 
     def _begin(self) -> Result:
@@ -97,20 +98,25 @@ class Search:
             )
         return found
 
-    def signed(self, found: Result, *, named: bool = True) -> Result:
-        """A trial's result as one of the cell's; `named`: by its component, if it has several."""
+    def signed(self, found: Result) -> Result:
+        """A trial's result as one of the cell's: its other sizes by their own name."""
         label_of_sizes = self.described.subject.other_label
-        reason = (found.reason or "").replace(_OWN_SIZES, label_of_sizes)
-        if named and self.component and found.reason:
-            reason = f"{self.component}: {reason}"
-        return label(found.replace(cell=self.wanted.cell, reason=reason or None))
+        parts = tuple(
+            replace(part, reason=_in_sizes(part.reason, label_of_sizes))
+            for part in found.components
+        )
+        reason = _in_sizes(found.reason, label_of_sizes)
+        return label(found.replace(cell=self.wanted.cell, reason=reason, components=parts))
 
     @property
     def signature(self) -> str:
         return self.wanted.signature or self.shown.signature or ""
 
-    def run(self) -> Subject:
-        """The smallest subject; `MatrixError` if it fails otherwise here, or by the zoo alone."""
+    def run(self) -> tuple[Subject, Result]:
+        """The smallest subject, and what its trial showed.
+
+        `MatrixError` if the cell fails otherwise here, or only as the zoo makes it.
+        """
         if self.shown.signature != self.signature:
             raise MatrixError(
                 f"{self.wanted.cell.id} fails here with another signature: {self.shown.title}"
@@ -119,19 +125,17 @@ class Search:
         time_s = min(self.place.limits.time_s, 3 * took + 20)
         self._limits = Limits(time_s=time_s, memory_bytes=self.place.limits.memory_bytes)
         self._until = time.monotonic() + self.place.budget_s
-        start = self._start()
-        smallest = [start]
+        smallest = self._start()
 
         def holds(what: str, candidate: Subject) -> bool:
+            nonlocal smallest
             held = self._holds(what, candidate)
-            if held:
-                smallest[0] = candidate
+            smallest = candidate if held else smallest
             return held
 
-        try:
-            return shrunk(start, self.described.parts, self.shown.traceback or "", holds)
-        except _BudgetSpent:
-            return smallest[0]
+        with suppress(_BudgetSpent):
+            shrunk(smallest, self.described.parts, self.shown.traceback or "", holds)
+        return smallest, self._known[_text(smallest)]
 
     def _start(self) -> Subject:
         given = self.described.subject
@@ -150,7 +154,7 @@ class Search:
         )
 
     def _holds(self, what: str, candidate: Subject) -> bool:
-        text = candidate.backend + candidate.case_file()
+        text = _text(candidate)
         if text not in self._known:
             if time.monotonic() > self._until:
                 raise _BudgetSpent
@@ -159,13 +163,20 @@ class Search:
             found = self._trials.attempt(
                 candidate.case_file(), variant, candidate.backend, self._limits
             )
-            self._known[text] = self.signed(found).signature == self.signature
-            step = Step(
-                what=what, held=self._known[text], seconds=round(time.monotonic() - started, 2)
-            )
+            self._known[text] = self.signed(found)
+            held = self._known[text].signature == self.signature
+            step = Step(what=what, held=held, seconds=round(time.monotonic() - started, 2))
             self.steps.append(step)
             self._on_step(step)
-        return self._known[text]
+        return self._known[text].signature == self.signature
+
+
+def _text(subject: Subject) -> str:
+    return f"{subject.backend} {subject.dynamic}\n{subject.case_file()}"
+
+
+def _in_sizes(reason: str | None, label_of_sizes: str) -> str | None:
+    return reason and reason.replace(_OWN_SIZES, label_of_sizes)
 
 
 def _component(found: Result) -> str | None:

@@ -174,13 +174,6 @@ def test_a_runtime_that_refuses_is_a_limit_of_it() -> None:
     )
 
 
-def test_the_failure_of_a_component_is_told_with_its_name() -> None:
-    script = _script(Stage.LOAD)
-    ran = _ran(script, "runtime", "ValueError: no", captured=True)
-    found = observed(script, ran, replace(CONTEXT, component="image_encoder"))
-    assert found.reason == "image_encoder: ValueError: no"
-
-
 def test_chained_exceptions_stay_together_and_others_do_not() -> None:
     script = _script(Stage.CAPTURE)
     ran = _ran(script, "OnnxExporter", "ValueError: last")
