@@ -14,12 +14,13 @@ from dashboard.words import WORST_FIRST
 from harness.errors import SelectionError
 from runner.core.known import Standing
 from runner.core.progress import State, state_of, together
+from runner.core.query.reader import parse
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
 from runner.core.schedule import Schedule
-from runner.core.select import parse
 from runner.core.summary import summary_line
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
+from runner.steps.querying import search
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -109,6 +110,8 @@ class RunPage:
     query: str
     #: what is wrong with the query, if it can't be read
     query_error: str | None
+    #: cells that the query means
+    meant: int
     matrix: Matrix
     #: whether rows are model classes (few enough), else model types
     classes: bool
@@ -124,7 +127,7 @@ class RunPage:
 def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     run = reads.run(engine, ref)
     verdicts = reads.verdicts(engine, run.id)
-    found, problem = _matching(verdicts, query)
+    found, problem = _matching(engine, run, verdicts, query)
     types = {item.cell.model_type for item in found}
     names = {(item.cell.model_type, item.cell.model_class) for item in found}
     classes = len(names) <= _CLASSES_SHOWN or len(types) == 1
@@ -134,6 +137,7 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         baseline=row(previous) if previous else None,
         query=query,
         query_error=problem,
+        meant=len(found),
         matrix=by_class(found) if classes else by_type(found),
         classes=classes,
         groups=_groups(explain_groups(engine, run, verdicts)[0], found),
@@ -145,15 +149,16 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     )
 
 
-def _matching(found: Sequence[CellVerdict], query: str) -> tuple[Sequence[CellVerdict], str | None]:
-    """The cells that a SELECT means; all of them, and why, if it can't be read."""
+def _matching(
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], query: str
+) -> tuple[Sequence[CellVerdict], str | None]:
+    """The cells that a query means; all of them, and why, if it can't be read."""
     if not query.strip():
-        return found, None
+        return verdicts, None
     try:
-        selection = parse(query.split())
+        return search(engine, run, verdicts, parse(query)), None
     except SelectionError as error:
-        return found, str(error)
-    return [item for item in found if selection.matches(item)], None
+        return verdicts, str(error)
 
 
 def _groups(

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from harness.cells import Cell, Variant, folded
 from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing, stand
 from runner.core.runs import CellVerdict
-from runner.core.select import Selection, parse
+from runner.core.select import Selection, parse_words
 
 #: words of a run's selection that leave no class out
 _AXES = ("backend", "variant", "provider")
@@ -96,7 +96,7 @@ def _worst(cells: Iterable[KnownCell]) -> Standing | None:
 
 @lru_cache(maxsize=10_000)
 def _parsed(cells: str) -> Selection:
-    return parse([cells])
+    return parse_words([cells])
 
 
 def selected(row: KnownFailure) -> Selection:

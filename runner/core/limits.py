@@ -14,7 +14,7 @@ from typing import Any
 from harness.cells import Cell
 from harness.errors import MatrixError, SelectionError, nearest
 from harness.terms import Terms
-from runner.core.select import Selection, parse
+from runner.core.select import Selection, parse_words
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "cells": (str,),
@@ -92,4 +92,4 @@ def limited(cell: Cell, rules: Sequence[LimitRule]) -> Terms:
 
 @cache
 def _selection(cells: str) -> Selection:
-    return parse(cells.split())
+    return parse_words(cells.split())

@@ -55,6 +55,11 @@ class Selection:
         )
         return key in self.globs or in_ids
 
+    @property
+    def asks_results(self) -> bool:
+        """Whether some word speaks of results."""
+        return any(key in VERDICT_KEYS for key in self.globs)
+
     def cells(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those of the cells that are meant; what is said of results is not asked here."""
         return [cell for cell in cells if self.matches_cell(cell)]
@@ -75,7 +80,7 @@ class Selection:
         )
 
 
-def parse(words: Sequence[str]) -> Selection:
+def parse_words(words: Sequence[str]) -> Selection:
     """Read a SELECT; no words mean the preset `smoke`. `SelectionError` names an unknown key."""
     spelled = [part for word in words for part in word.split()] or ["smoke"]
     typed = _globs(part for part in spelled if part.lower() not in PRESETS)

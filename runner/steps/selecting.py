@@ -19,7 +19,9 @@ from harness.listing import model_class
 from harness.zoo.base import TESTERS, TRANSFORMERS, ModelClass, load_zoo
 from harness.zoo.discovery import package_folder
 from harness.zoo.shapes import GivenShapes
-from runner.core.select import Selection, check_known, parse
+from runner.core.query.nodes import Query
+from runner.core.query.reader import parse
+from runner.core.select import check_known
 from runner.steps.recipes import Recipes
 
 _READY = "ready"
@@ -62,7 +64,7 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
     load_zoo(asked.zoo)  # a zoo may bring backends of its own
     for name in asked.backends:
         missing(name)  # an unknown one is told at once
-    selection = parse(asked.words)
+    selection = parse(" ".join(asked.words))
     variants = [Variant.named(name) for name in asked.variants]
     backends = asked.backends or (
         backend_names() if selection.names("backend") else default_backends()
@@ -76,7 +78,9 @@ def select(asked: Asked, *, revision_path: Path | None = None) -> Selected:
         for item in classes
         for cell in _cells(item, variants or _variants(selection), backends)
     ]
-    check_known(selection, [cell for cell, _ in pairs])
+    there = [cell for cell, _ in pairs]
+    for part in selection.selections:
+        check_known(part, there)
     skips = dict(pairs)
     cells = tuple(selection.cells(cell for cell, _ in pairs))
     if not cells:
@@ -92,7 +96,7 @@ def default_backends() -> list[str]:
     return [*_DEFAULT_BACKENDS, *joined]
 
 
-def _variants(selection: Selection) -> Sequence[Variant]:
+def _variants(selection: Query) -> Sequence[Variant]:
     return list(Variant) if selection.names("variant") else DEFAULT_VARIANTS
 
 

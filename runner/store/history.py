@@ -94,6 +94,22 @@ def turn(engine: Engine, cell: Cell, *, until: int) -> Turn:
     return Turn(last_good=found.get(numbers.good), first_bad=found.get(numbers.bad))
 
 
+def recent(engine: Engine, run: Run, *, last: int = RECENT_RUNS) -> dict[Cell, list[Verdict]]:
+    """What each cell came to in that run and the ones before it, oldest first."""
+    until = select(runs_.c.id).where(runs_.c.id <= run.id).order_by(runs_.c.id.desc()).limit(last)
+    asked = (
+        select(cells_.c.cell, verdicts_.c.verdict)
+        .join(cells_, cells_.c.id == verdicts_.c.cell_id)
+        .where(verdicts_.c.run_id.in_(until))
+        .order_by(verdicts_.c.run_id)
+    )
+    found: dict[str, list[Verdict]] = defaultdict(list)
+    with engine.connect() as connection:
+        for cell, verdict in connection.execute(asked):
+            found[cell].append(Verdict(verdict))
+    return {Cell.parse(cell): verdicts for cell, verdicts in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
     """When a failure group was seen first and last."""

@@ -119,6 +119,31 @@ def test_a_selection_filters_the_matrix_and_is_the_address(client: TestClient) -
     assert "executorch" not in page.partition("</table>")[0].partition("<table>")[2]
 
 
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("is:regressed", 10),
+        ("is:fixed or is:regressed", 14),
+        ("seq(pass fail) is:regressed", 10),
+        ("onnx:fail and dynamo:pass and backend:onnx outcome:pass", 0),
+        ("is:carried", 0),
+        ("not is:carried", 480),
+    ],
+)
+def test_results_are_searched_by_how_they_stand(client: TestClient, query: str, meant: int) -> None:
+    found = client.get("/runs/2.json", params={"q": query}).json()
+    assert (found["query_error"], found["meant"]) == (None, meant)
+
+
+def test_cells_of_a_case_are_found_by_what_its_other_backends_say(client: TestClient) -> None:
+    query = "onnx:fail and dynamo:pass"
+    failing = client.get("/runs/2.json", params={"q": f"backend:onnx {query}"}).json()["meant"]
+    assert failing > 0
+    for narrower in ("backend:onnx outcome:fail", "backend:dynamo outcome:pass"):
+        found = client.get("/runs/2.json", params={"q": f"{narrower} {query}"}).json()
+        assert found["meant"] == failing
+
+
 def test_a_selection_that_can_not_be_read_says_why_and_shows_all(client: TestClient) -> None:
     page = client.get("/runs/2?q=modle:mamba")
     assert page.status_code == 200

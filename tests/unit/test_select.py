@@ -6,7 +6,7 @@ from harness.cells import Cell
 from harness.errors import SelectionError
 from runner.core.presets import PRESETS
 from runner.core.runs import CellVerdict, Verdict
-from runner.core.select import check_known, parse
+from runner.core.select import check_known, parse_words
 
 CELLS = [
     Cell.parse(f"{name}/{shapes}/{backend}")
@@ -17,7 +17,7 @@ CELLS = [
 
 
 def _ids(*words: str) -> set[str]:
-    return {cell.id for cell in parse(words).cells(CELLS)}
+    return {cell.id for cell in parse_words(words).cells(CELLS)}
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_words_of_one_key_are_alternatives_and_keys_all_hold(words: list[str], c
 
 
 def test_no_words_mean_the_smoke_preset() -> None:
-    assert parse([]).globs == parse(["smoke"]).globs
+    assert parse_words([]).globs == parse_words(["smoke"]).globs
 
 
 def test_every_preset_can_be_read() -> None:
-    assert all(parse([name]).globs for name in PRESETS)
+    assert all(parse_words([name]).globs for name in PRESETS)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_every_preset_can_be_read() -> None:
 )
 def test_what_can_not_be_read_names_the_way_out(words: list[str], hint: str) -> None:
     with pytest.raises(SelectionError, match=hint):
-        parse(words)
+        parse_words(words)
 
 
 @pytest.mark.parametrize(
@@ -77,29 +77,29 @@ def test_what_can_not_be_read_names_the_way_out(words: list[str], hint: str) -> 
 )
 def test_a_word_that_names_nothing_is_answered_with_the_nearest(word: str, hint: str) -> None:
     with pytest.raises(SelectionError, match=hint):
-        check_known(parse([word]), CELLS)
+        check_known(parse_words([word]), CELLS)
 
 
 def test_results_are_selected_by_outcome_kind_and_group() -> None:
     found = CellVerdict(
         cell=CELLS[0], verdict=Verdict.FAIL, kind="mismatch", signature="s1-0123456789ab"
     )
-    assert parse(["outcome:fail", "kind:mis*", "group:s1-*"]).matches(found)
-    assert not parse(["outcome:pass"]).matches(found)
-    assert not parse(["outcome:fail", "model:bert"]).matches(found)
+    assert parse_words(["outcome:fail", "kind:mis*", "group:s1-*"]).matches(found)
+    assert not parse_words(["outcome:pass"]).matches(found)
+    assert not parse_words(["outcome:fail", "model:bert"]).matches(found)
 
 
 def test_a_selection_knows_whether_it_names_a_variant() -> None:
-    assert parse(["llama/*/generate-static"]).names("variant")
-    assert parse(["variant:generate-*"]).names("variant")
-    assert not parse(["llama"]).names("variant")
+    assert parse_words(["llama/*/generate-static"]).names("variant")
+    assert parse_words(["variant:generate-*"]).names("variant")
+    assert not parse_words(["llama"]).names("variant")
 
 
 @pytest.mark.parametrize(("word", "hint"), [("outcome:fial", "'fail'"), ("stage:lowr", "'lower'")])
 def test_an_unknown_outcome_or_stage_is_answered_with_the_nearest(word: str, hint: str) -> None:
     with pytest.raises(SelectionError, match=hint):
-        parse([word])
+        parse_words([word])
 
 
 def test_a_preset_may_name_classes_that_a_revision_does_not_have() -> None:
-    check_known(parse(["Smoke"]), CELLS)
+    check_known(parse_words(["Smoke"]), CELLS)

@@ -1,0 +1,77 @@
+"""The cells of a run that a query means; what it asks beyond their verdicts is looked up."""
+
+from collections.abc import Mapping, Sequence
+
+from harness.cells import Cell, Variant
+from runner.core.change import compare
+from runner.core.known import Standing as Known
+from runner.core.query.nodes import STATES, Facts, Past, Query, Sibling, Standing
+from runner.core.runs import CellVerdict, Run, Verdict
+from runner.steps.knowing import known_of
+from runner.store import history, reads
+from runner.store.engine import Engine
+
+_RUNS = 20
+_EVERY_FLAKY = 100_000
+
+
+def search(
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], query: Query
+) -> list[CellVerdict]:
+    """Those of a run's verdicts that the query means."""
+    others = _by_case(verdicts) if query.asks(Sibling) else {}
+    past = history.recent(engine, run, last=_RUNS) if query.asks(Past) else {}
+    states = _states(engine, run, verdicts) if query.asks(Standing) else {}
+    return [
+        found
+        for found in verdicts
+        if query.matches(
+            Facts(
+                cell=found.cell,
+                found=found,
+                siblings=others.get(_case(found.cell), {}),
+                past=past.get(found.cell, ()),
+                states=states.get(found.cell, frozenset()),
+            )
+        )
+    ]
+
+
+def _case(cell: Cell) -> tuple[str, str, Variant]:
+    return cell.model_type, cell.model_class, cell.variant
+
+
+def _by_case(
+    verdicts: Sequence[CellVerdict],
+) -> Mapping[tuple[str, str, Variant], Mapping[str, Verdict]]:
+    cases: dict[tuple[str, str, Variant], dict[str, Verdict]] = {}
+    for found in verdicts:
+        cases.setdefault(_case(found.cell), {})[found.cell.backend] = found.verdict
+    return cases
+
+
+def _states(
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict]
+) -> Mapping[Cell, frozenset[str]]:
+    """How each cell stands, in the words of `STATES`."""
+    baseline = reads.previous_complete(engine, run)
+    before = {each.cell: each for each in reads.verdicts(engine, baseline.id)} if baseline else {}
+    known = known_of(run, verdicts).cells
+    flaky = {cell for cell, _ in history.flakiest(engine, last=_RUNS, limit=_EVERY_FLAKY)}
+    better = (Known.BETTER, Known.STALE)
+
+    def of(found: CellVerdict) -> frozenset[str]:
+        standing = known[found.cell].standing if found.cell in known else None
+        holds = {
+            "carried": found.carried_from is not None,
+            "suspect": found.suspect,
+            "flaky": found.verdict is Verdict.FLAKY or found.cell in flaky,
+            "known": standing is Known.AS_EXPECTED,
+            "stale-skip": standing in better,
+        }
+        states = {name for name, so in holds.items() if so}
+        if baseline:
+            states.add(compare(before.get(found.cell), found))
+        return frozenset(states & STATES.keys())
+
+    return {found.cell: of(found) for found in verdicts}
