@@ -32,6 +32,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_ingest
 	$(BIN)/python -m tests.bench_reuse
+	$(BIN)/python -m tests.grouping
 
 # CHECKOUT=path/to/transformers@commit
 faithful: $(VENV)/.test

@@ -145,9 +145,13 @@ def _chosen_among_ties(scores: Array, want: Any, have: Any) -> bool:  # noqa: AN
     return bool(_as_good(values, want, have, TOLERANCES[scores.dtype]).all())
 
 
+_OF_VALUES = ("values", "nonfinite")
+
+
 def problems(outputs: tuple[OutputDifference, ...]) -> list[str]:
-    """One line per output that is not equal."""
-    return [_line(output) for output in outputs if output.problem is not None]
+    """One line per output that is not equal; a wrong shape says more than wrong values."""
+    found = [output for output in outputs if output.problem is not None]
+    return [_line(output) for output in sorted(found, key=lambda each: each.problem in _OF_VALUES)]
 
 
 def _line(output: OutputDifference) -> str:
@@ -157,7 +161,7 @@ def _line(output: OutputDifference) -> str:
         return f"{named} {output.shape}, eager gives {output.expected_shape}{where}"
     if output.problem == "dtype":
         return f"{named} {output.dtype}, eager gives {output.expected_dtype}{where}"
-    if output.problem not in ("values", "nonfinite"):
+    if output.problem not in _OF_VALUES:
         return f"{named}{where}"
     worst = "" if output.max_abs_diff is None else f", largest difference {output.max_abs_diff:.3g}"
     return (

@@ -51,6 +51,7 @@ class Evidence:
     #: the kind that the harness set
     given: str | None = None
     signal: str | None = None
+    backend: str | None = None
     #: largest difference among the outputs that are not equal
     worst_difference: float | None = None
     #: model code that the exporters replaced while they traced, `…modeling_x.XAttention.forward`
@@ -115,6 +116,7 @@ def of_result(result: Result) -> Evidence:
         stage=result.stage,
         given=_given(result),
         signal=result.signal,
+        backend=result.cell.backend,
         worst_difference=max(differences, default=None),
         patched=tuple(filter(_MODEL_CODE.search, stopped.patches)) if stopped else (),
     )

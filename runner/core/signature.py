@@ -11,9 +11,11 @@ message takes its place. Models' names are masked in all of it, so that forty co
 attention fall into one group; which component of a cell stopped, and how it is nested in what else
 was raised, doesn't matter.
 
-Values that differ have neither frames nor a message that tells causes apart: what stands for them
-is the model code that the exporters replaced while tracing; without any, the output's name and the
-size of the difference.
+What has neither frames nor a message that tells causes apart is its model's own, and the model type
+stands beside it: a limit that was struck, sizes that a program refuses, outputs that eager itself
+can't repeat, values that differ. Those differ alike whichever output or head shows it, slightly or
+grossly; if the exporters replace model code of it, that code stands for the cause instead, and
+slight differences of a runtime whose kernels approximate are the runtime's.
 
 Change `VERSION` whenever a stored failure could get another id; `db resign` tells history.
 """
@@ -28,7 +30,7 @@ from runner.core.classify import Classification
 from runner.core.evidence import Evidence, Frame
 from runner.core.masks import mask, mask_model, model_of
 
-VERSION = 2
+VERSION = 3
 
 _TRANSFORMERS = re.compile(r"transformers/(?!exporters/|utils/)")
 _FAMILIES = (
@@ -39,6 +41,15 @@ _FAMILIES = (
 _DEATHS = (Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM)
 _AFTER_EXPORT = (Stage.LOAD, Stage.INFER, Stage.COMPARE, Stage.RESIZE)
 _TITLE_CHARACTERS = 200
+# Kinds that say no more than that something is up with this model.
+_OF_ITS_MODEL = ("timeout", "oom", "random", "ill-conditioned", "nondeterministic", "nonfinite")
+_GROSS = 0.1
+# XNNPACK computes activations by other formulas than torch does: GELU's tanh form is none of its.
+_APPROXIMATING = ("executorch",)
+_WRAPPING = re.compile(
+    r"failed on component|^Failed to (?:convert the exported|decompose the FX|export the model)"
+)
+_LOOP = re.compile(r"^for \w+ in \w+:")
 # What a reason says of the case rather than of the failure.
 _ASIDES = re.compile(r" ?\((?:(?:batch|sequence|image|audio|frames)[^)]*|and \d+ more)\)")
 
@@ -66,10 +77,29 @@ def sign(evidence: Evidence, found: Classification, *, model: str | None = None)
         found.kind,
         ",".join(sorted({kind for kind, _ in evidence.exceptions})),
         mask(found.captures.get("op", ""), model=model),
-        _where(frame, title),
+        _frameless(evidence, found, title, model) or _where(frame, title),
     )
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     return Signature(f"s{VERSION}-{digest}", _named(title, frame))
+
+
+def _frameless(
+    evidence: Evidence, found: Classification, title: str, model: str | None
+) -> str | None:
+    """What stands for the cause where neither frames nor the message do."""
+    if found.kind in _OF_ITS_MODEL:
+        return model
+    if found.kind == "specialized-shape":
+        return f"{model}: {title}"
+    if found.kind != "mismatch" or not evidence.worst_difference or evidence.patched:
+        return None
+    far = _how_far(evidence.worst_difference)
+    theirs = evidence.backend in _APPROXIMATING and far == "slightly"
+    return f"{evidence.backend if theirs else model}: {far}"
+
+
+def _how_far(difference: float) -> str:
+    return "grossly" if difference >= _GROSS else "slightly"
 
 
 def _placeless(evidence: Evidence) -> bool:
@@ -95,17 +125,23 @@ def _where(frame: Frame | None, title: str) -> str:
 
 def _named(title: str, frame: Frame | None) -> str:
     """The title with the line of Transformers that it came from, which says more than a message."""
-    if frame is None or not frame.source or not _TRANSFORMERS.search(frame.path):
+    if frame is None or not _TRANSFORMERS.search(frame.path):
         return title
-    source = place(frame).partition(":")[2].partition(":")[2]
+    if not frame.source or frame.source.startswith("raise "):
+        return title
+    source = mask_model(frame.source, model_of(frame.path) or "<model>")
     return f"{title[: _TITLE_CHARACTERS - 80].rstrip()} at `{source[:80]}`"
 
 
 def place(frame: Frame) -> str:
-    """A frame as it is the same in all copies of a model: file, function, source line."""
+    """A frame as it is the same in all copies of a model: file, function, source line.
+
+    What a loop calls its variables says nothing of it.
+    """
     model = model_of(frame.path)
     file = frame.path.rpartition("/")[2]
-    text = f"{file}:{frame.function}:{' '.join(frame.source.split())}"
+    source = _LOOP.sub("for <name> in <name>:", " ".join(frame.source.split()))
+    text = f"{file}:{frame.function}:{source}"
     return text if model is None else mask_model(text, model)
 
 
@@ -130,21 +166,24 @@ def _title(evidence: Evidence, found: Classification, model: str | None) -> str:
 
 def _telling(exceptions: list[tuple[str, str]]) -> tuple[str, str]:
     """The last exception that has a message; wrappers say less than what they wrap."""
-    wrapped = [item for item in exceptions if item[1] and "failed on component" not in item[1]]
+    wrapped = [item for item in exceptions if item[1] and not _WRAPPING.search(item[1])]
     return (wrapped or exceptions)[-1]
 
 
 def _differs(evidence: Evidence, model: str | None) -> str:
     """What is known of values that differ; a component's name before the reason stays out."""
+    far = _how_far(evidence.worst_difference or 0)
     if evidence.patched:
         replaced = {
             patch.partition(".modeling_")[2].partition(".")[2] for patch in evidence.patched
         }
         names = sorted(mask(name, model=model) for name in replaced)
-        return f"values differ where {' and '.join(names)} is replaced"
-    size = math.floor(math.log10(evidence.worst_difference or 1))
+        return f"values differ {far} where {' and '.join(names)} is replaced"
+    size = f" by about 1e{math.floor(math.log10(evidence.worst_difference or 1)):+d}"
+    if evidence.backend in _APPROXIMATING and far == "slightly":
+        return f"values differ slightly on {evidence.backend}{size}"
     named = re.search(r"output '([^']*)'", evidence.reason)
-    told = (
-        f"output '{re.sub(r'[.][0-9]+', '.<int>', named[1])}' differs" if named else evidence.reason
-    )
-    return mask(told, model=model) + f" by about 1e{size:+d}"
+    if named is None:
+        return mask(evidence.reason, model=model) + size
+    output = re.sub(r"[.][0-9]+", ".<int>", named[1])
+    return mask(f"output '{output}' differs", model=model) + size

@@ -1,7 +1,8 @@
 """Real failures, kept as they were raised, and what the rules say of them.
 
-A fixture opens with what the harness knew (`# outcome: …`), then what is expected (`# kind: …`),
-then the raw text. `make bless` writes the expected part; read the diff.
+A fixture opens with what the harness knew (`# outcome: …`, and for some the cell, the size of a
+difference and the model code that was replaced), then what is expected (`# kind: …`), then the raw
+text. `make bless` writes the expected part; read the diff.
 """
 
 import re
@@ -28,6 +29,7 @@ def _read(path: Path) -> tuple[dict[str, str], str]:
 
 def _label(known: dict[str, str], text: str) -> Label:
     reason = known.get("reason", "")
+    cell = Cell.parse(known["cell"]) if "cell" in known else None
     evidence = Evidence(
         text=f"{reason}\n{text}",
         reason=reason,
@@ -35,8 +37,11 @@ def _label(known: dict[str, str], text: str) -> Label:
         stage=Stage(known["stage"]) if known.get("stage") else None,
         given=known.get("given") or None,
         signal=known.get("signal") or None,
+        backend=cell.backend if cell else None,
+        worst_difference=float(known["difference"]) if "difference" in known else None,
+        patched=tuple(known.get("patched", "").split()),
     )
-    return label_evidence(evidence)
+    return label_evidence(evidence, model=cell.model_type if cell else None)
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
@@ -55,6 +60,36 @@ def test_a_real_failure_is_labelled_as_blessed(path: Path, request: pytest.Fixtu
 
 def test_no_real_failure_is_left_unclassified() -> None:
     assert [path.stem for path in FIXTURES if _read(path)[0]["kind"] == UNCLASSIFIED] == []
+
+
+#: what has no traceback to keep: how it ended, and what was said then
+WITHOUT_TRACE = [
+    ("missing-package", Outcome.ERROR, None, "ImportError: it requires timm"),
+    ("nonfinite-reference", Outcome.ERROR, "nonfinite", "output 'logits' is not finite in eager"),
+    ("lost", Outcome.CRASH, None, "pytest worker died"),
+    ("crash", Outcome.CRASH, None, "killed by SIGSEGV"),
+    ("executorch-arena", Outcome.FAIL, None, "Failed to load method forward, error: 0x:21"),
+    ("runtime-limit", Outcome.FAIL, "runtime-limit", "the runtime refuses it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "outcome", "given", "reason"), WITHOUT_TRACE)
+def test_what_ends_without_a_traceback_is_recognised(
+    rule: str, outcome: Outcome, given: str | None, reason: str
+) -> None:
+    found = classify(Result(cell=CELL, outcome=outcome, kind=given, reason=reason))
+    assert found.rule == rule
+
+
+def test_every_rule_recognises_a_failure_that_was_seen() -> None:
+    seen = {_read(path)[0]["rule"] for path in FIXTURES} | {row[0] for row in WITHOUT_TRACE}
+    assert [rule.id for rule in rules() if rule.id not in seen] == []
+
+
+def test_the_fixtures_are_many_and_of_many_kinds() -> None:
+    said = [_read(path)[0] for path in FIXTURES]
+    assert len({found["signature"] for found in said}) >= 60
+    assert len({found["kind"] for found in said}) >= 25
 
 
 def test_the_fixtures_cover_the_kinds_that_people_filter_by() -> None:

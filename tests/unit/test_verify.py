@@ -69,6 +69,12 @@ def test_indices_that_choose_among_equals_are_ties_and_no_problem() -> None:
     assert (best.problem, best.ties) == (None, 1)
 
 
+def test_a_wrong_shape_is_told_before_wrong_values() -> None:
+    eager, other = one(1) | one(1, 2, name="keys"), one(9) | one(1, name="keys")
+    told = problems(compare(eager, other))
+    assert [line.partition(":")[0] for line in told] == ["output 'keys'", "output 'logits'"]
+
+
 def test_indices_that_choose_a_lesser_one_are_a_problem() -> None:
     eager = {"scores": Array(SCORES, "float32"), "best": Array(SCORES.argmax(-1), "int64")}
     other = {**eager, "best": Array(np.array([2, 3]), "int64")}
