@@ -10,14 +10,15 @@ with its reason, and so are the media that it was not given or that its outputs 
 import copy
 import inspect
 import re
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from harness.errors import CaseError, SkipError
 from harness.zoo.base import Case
 from harness.zoo.candidate import Candidate, repaired_inputs
-from harness.zoo.configuration import class_of, read_back, tiny
+from harness.zoo.configuration import read_back, tiny
 from harness.zoo.documented import parameters
 from harness.zoo.fields import RUNGS, Rung
 from harness.zoo.generation import prompt
@@ -131,6 +132,20 @@ def _on_rung(
         given=given,
     )
     return _attempt(2, lambda: _case(candidate, random=True))
+
+
+def class_of(model_class: type[Any]) -> type[Any]:
+    """The class of the configuration that a model is made with.
+
+    Its `__init__` knows better than `config_class`, which a part of a model may just inherit.
+    """
+    declared: type[Any] = model_class.config_class
+    written = inspect.signature(model_class.__init__).parameters.get("config")
+    named = getattr(written, "annotation", None)
+    if isinstance(named, str):
+        named = getattr(sys.modules[model_class.__module__], named, None)
+    parts: Iterable[type[Any]] = getattr(declared, "sub_configs", {}).values()
+    return next((part for part in parts if part is named), declared)
 
 
 def _attempt(stage: int, step: Callable[[], _Made]) -> _Made:

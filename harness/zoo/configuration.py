@@ -15,10 +15,8 @@ default for are the family's `parts`.
 
 import copy
 import dataclasses
-import inspect
-import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,20 +26,6 @@ from harness.zoo.fields import HEAD_DIM, KEEP, WIDTH, Rung, Tokens, rebuilt
 
 _SECTIONS = "mrope_section"
 _WIDE = ("channels", "hidden_sizes")
-
-
-def class_of(model_class: type[Any]) -> type[Any]:
-    """The class of the configuration that a model is made with.
-
-    Its `__init__` knows better than `config_class`, which a part of a model may just inherit.
-    """
-    declared: type[Any] = model_class.config_class
-    written = inspect.signature(model_class.__init__).parameters.get("config")
-    named = getattr(written, "annotation", None)
-    if isinstance(named, str):
-        named = getattr(sys.modules[model_class.__module__], named, None)
-    parts: Iterable[type[Any]] = getattr(declared, "sub_configs", {}).values()
-    return next((part for part in parts if part is named), declared)
 
 
 def tiny(

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.zoo.configuration import class_of, tiny
+from harness.zoo.building import class_of
+from harness.zoo.configuration import tiny
 from harness.zoo.fields import KEEP, RUNGS, Rung, Tokens, rebuilt
 
 FIRST = RUNGS[0]
