@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     known_failures: Path | None = Field(
         None, description="File of known failures of your own, beside the project's."
     )
+    checkout: Path | None = Field(
+        None, description="Clone of Transformers in which merge bases and commits are looked up."
+    )
     memory_budget: int | None = Field(
         None, gt=0, description="MiB that all cells that run at once may take together."
     )

@@ -21,6 +21,8 @@ from runner.store import reads
 from runner.store.engine import Engine
 
 _RUNS = 100
+#: stands for the baseline in an address where it is to be chosen
+CHOSEN = "chosen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,8 @@ class DiffPage:
     """What changed between two runs."""
 
     baseline: RunRow
+    #: why it is that one, where it is the one that is chosen when nobody names any
+    chosen: str | None
     head: RunRow
     complete: bool
     headline: str
@@ -127,10 +131,11 @@ class DiffPage:
     added_skips: tuple[ChangedEntry, ...]
 
 
-def diff_page(engine: Engine, baseline: str, head: str) -> DiffPage:
+def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:
     found = compare_runs(engine, baseline, head)
     return DiffPage(
         baseline=row(found.baseline),
+        chosen=found.chosen,
         head=row(found.head),
         complete=found.complete,
         # Without its sign: a page has colours and words for that.
@@ -224,15 +229,17 @@ def routes(engine: Engine) -> APIRouter:
         if baseline and head:
             numbers = reads.run(engine, baseline).id, reads.run(engine, head).id
             return RedirectResponse(f"/diff/{numbers[0]}/{numbers[1]}", status_code=303)
+        if head:
+            return RedirectResponse(f"/diff/chosen/{reads.run(engine, head).id}", status_code=303)
         return render(request, "diff_form.html", form_json(), title="Compare two runs")
 
     @router.get("/diff/{baseline}/{head}.json")
     def diff_json(baseline: str, head: str) -> DiffPage:
-        return diff_page(engine, baseline, head)
+        return diff_page(engine, None if baseline == CHOSEN else baseline, head)
 
     @router.get("/diff/{baseline}/{head}", include_in_schema=False)
     def diff_html(request: Request, baseline: str, head: str) -> Response:
-        page = diff_page(engine, baseline, head)
+        page = diff_json(baseline, head)
         title = f"{page.baseline.revision} ⟹ {page.head.revision}"
         return render(request, "diff.html", page, title=title)
 

@@ -10,6 +10,7 @@ from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.diff import diff
 from runner.core.runs import FailureGroup, Run
+from runner.steps.confirming import with_confirmations
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -67,7 +68,7 @@ def _changes(engine: Engine, newest: Run) -> Changes | None:
     if baseline is None:
         return None
     before, after = (reads.verdicts(engine, run.id) for run in (baseline, newest))
-    found = diff(baseline, newest, before, after)
+    found = with_confirmations(engine, diff(baseline, newest, before, after))
     return Changes(
         baseline=row(baseline),
         complete=found.complete,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from harness.isolation.machine import usual_workers
 from harness.results import Result
 from runner.cli.console import err, interruptible
 from runner.cli.options import Database, LimitsFile, MemoryBudget, TimeLimit, limit_rules
-from runner.cli.telling import Baseline, FailOn, Format, FormatOption, Head, tell
+from runner.cli.telling import Checkout, FailOn, Format, FormatOption, Onto, Runs, tell, two
 from runner.core.confirm import ENOUGH
 from runner.core.plain import plain
 from runner.settings import settings
@@ -29,16 +28,13 @@ def register(app: typer.Typer) -> None:
 
 
 def confirm(  # noqa: PLR0913  (one parameter per option)
-    baseline: Baseline,
-    head: Head,
+    runs: Runs,
     *,
     executions: Annotated[
         int, typer.Option(min=ENOUGH, help="Executions of each cell on each side.")
     ] = ENOUGH,
-    checkout: Annotated[
-        Path | None,
-        typer.Option(help="A git checkout that has the commits of runs made elsewhere."),
-    ] = None,
+    checkout: Checkout = None,
+    onto: Onto = None,
     workers: Annotated[
         int | None,
         typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
@@ -53,7 +49,8 @@ def confirm(  # noqa: PLR0913  (one parameter per option)
     """Execute what looks lost again, on head and on baseline; then tell the diff. It can go on."""
     engine = open_store(database or settings().database_url)
     require_current(engine)
-    found = compare_runs(engine, baseline, head)
+    baseline, head = two(runs)
+    found = compare_runs(engine, baseline, head, checkout=checkout, onto=onto)
     confirming = Confirming(
         engine=engine,
         folder=settings().folder,
@@ -63,17 +60,18 @@ def confirm(  # noqa: PLR0913  (one parameter per option)
             memory_mib=memory_budget or settings().memory_budget,
         ),
         enough=executions,
-        checkout=checkout,
+        checkout=checkout or settings().checkout,
     )
-    again = f"confirm {found.baseline.id} {found.head.id}"
+    command = f"confirm {found.baseline.id} {found.head.id}"
     interruptible()
     try:
         with _progress(confirming.lack(found), quiet=format_ is Format.JSON) as tell_one:
             replace(confirming, on_execution=tell_one).run(found)
     except KeyboardInterrupt:
-        err.print(f"\ninterrupted; go on with: export-matrix {again}", markup=False)
+        err.print(f"\ninterrupted; go on with: export-matrix {command}", markup=False)
         raise typer.Exit(1) from None
-    tell(compare_runs(engine, str(found.baseline.id), str(found.head.id)), format_, fail_on or ())
+    again = compare_runs(engine, str(found.baseline.id), str(found.head.id))
+    tell(replace(again, chosen=found.chosen), format_, fail_on or ())
 
 
 @contextmanager

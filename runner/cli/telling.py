@@ -1,14 +1,14 @@
 """`diff` and `classify`: the commands that say what results mean."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.errors import MatrixError
+from harness.errors import MatrixError, SelectionError
 from runner.cli.console import as_json, err, listed
 from runner.cli.options import Database, Json
 from runner.core.change import Change
@@ -30,10 +30,29 @@ class Format(StrEnum):
     JSON = "json"
 
 
-Baseline = Annotated[
-    str, typer.Argument(help="Run: number, name, revision or `latest`.", show_default=False)
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[BASELINE] HEAD",
+        help="Runs: number, name, revision or `latest`. Without a baseline it is the newest "
+        "complete run at the head's merge base, or nearest before it; else the last one before.",
+        show_default=False,
+    ),
 ]
-Head = Annotated[str, typer.Argument(help="The run to compare with it.", show_default=False)]
+Checkout = Annotated[
+    Path | None,
+    typer.Option(
+        help="Clone of Transformers that has the runs' commits. Default: EXPORT_MATRIX_CHECKOUT.",
+        show_default=False,
+    ),
+]
+Onto = Annotated[
+    str | None,
+    typer.Option(
+        help="Main branch for the merge base. Default: the clone's origin, else main.",
+        show_default=False,
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to tell it.")]
 FailOn = Annotated[
     list[Change] | None,
@@ -49,10 +68,11 @@ def register(app: typer.Typer) -> None:
     app.command("classify")(classify)
 
 
-def diff(
-    baseline: Baseline,
-    head: Head,
+def diff(  # noqa: PLR0913  (one parameter per option)
+    runs: Runs,
     *,
+    checkout: Checkout = None,
+    onto: Onto = None,
     format_: FormatOption = Format.TEXT,
     fail_on: FailOn = None,
     database: Database = None,
@@ -60,7 +80,16 @@ def diff(
     """Compare two runs, cell by cell."""
     engine = open_store(database or settings().database_url)
     require_current(engine)
-    tell(compare_runs(engine, baseline, head), format_, fail_on or ())
+    baseline, head = two(runs)
+    found = compare_runs(engine, baseline, head, checkout=checkout, onto=onto)
+    tell(found, format_, fail_on or ())
+
+
+def two(runs: Sequence[str]) -> tuple[str | None, str]:
+    """Baseline and head; the first may be left out."""
+    if len(runs) > 2:
+        raise SelectionError(f"two runs are compared, and here are {len(runs)}")
+    return (runs[0] if len(runs) == 2 else None), runs[-1]
 
 
 def tell(found: Diff, format_: Format, fail_on: Collection[Change]) -> None:

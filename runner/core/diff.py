@@ -103,6 +103,8 @@ class Diff:
     cells: tuple[CellChange, ...]
     #: the told changes that no known failure excuses, largest group first within each change
     groups: tuple[GroupChange, ...]
+    #: why the baseline is the baseline, where nobody named it
+    chosen: str | None = None
     #: the head judged by what is known to fail
     known: Known = field(default_factory=Known)
     #: entries that only the head's own skip lists have: they excuse nothing here
@@ -189,6 +191,7 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
     *,
     known: Known | None = None,
     added_skips: Iterable[KnownFailure] = (),
+    chosen: str | None = None,
 ) -> Diff:
     """Compare all cells of two runs; `known` is the head, judged."""
     known = known or Known()
@@ -207,6 +210,7 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
         groups=tuple(_grouped(cells)),
         known=known,
         added_skips=tuple(added_skips),
+        chosen=chosen,
     )
 
 

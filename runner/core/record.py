@@ -12,7 +12,7 @@ from runner.core.runs import CellVerdict, Run
 def record_of(diff: Diff) -> dict[str, Any]:
     """What `diff --format json` prints."""
     return {
-        "baseline": _run(diff.baseline),
+        "baseline": _run(diff.baseline) | {"chosen": diff.chosen},
         "head": _run(diff.head),
         "complete": diff.complete,
         "counts": {change.value: count for change, count in diff.counts.items()},

@@ -72,6 +72,8 @@ def as_text(diff: Diff) -> str:
 
 def _text(diff: Diff) -> Iterator[str]:
     yield f"baseline  {_side(diff.baseline.revision, diff, 'baseline')}"
+    if diff.chosen:
+        yield f"          chosen: {line(diff.chosen)}"
     yield f"head      {_side(diff.head.revision, diff, 'head')}"
     for name, (before, after) in diff.stack_changes.items():
         yield f"stack     {name}: {before or 'none'} -> {after or 'none'}"
@@ -123,6 +125,8 @@ def _markdown(diff: Diff) -> Iterator[str]:
     for name, run in (("baseline", diff.baseline), ("head", diff.head)):
         counted = f"{run.received} of {run.expected}"
         yield f"| {name} | {escape(run.revision)} | {escape(run.uid)} | {counted} |"
+    if diff.chosen:
+        yield f"\nbaseline: {escape(diff.chosen)}"
     for name, (before, after) in diff.stack_changes.items():
         yield f"\n`{name}` {escape(str(before))} ⟹ {escape(str(after))}"
     for change, count in diff.counts.items():

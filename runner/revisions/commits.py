@@ -30,7 +30,7 @@ def commit(checkout: Path, reference: str) -> str:
     """The full id of the commit that is meant; an empty reference means what is checked out."""
     if not checkout.is_dir():
         raise RevisionError(f"{str(checkout)!r} is no folder; name a checkout of Transformers")
-    if _git(checkout, "rev-parse", "--is-shallow-repository").strip() == "true":
+    if git(checkout, "rev-parse", "--is-shallow-repository").strip() == "true":
         raise RevisionError(
             f"{checkout} is a shallow checkout; complete it with: git -C {checkout} fetch "
             "--unshallow"
@@ -42,7 +42,7 @@ def commit(checkout: Path, reference: str) -> str:
         )
     asked = f"{reference or 'HEAD'}^{{commit}}"
     try:
-        return _git(checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", asked).strip()
+        return git(checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", asked).strip()
     except RevisionError:
         raise RevisionError(f"{checkout} has no commit or branch {reference!r}") from None
 
@@ -54,20 +54,20 @@ def between(checkout: Path, good: str, bad: str) -> list[str]:
     other.
     """
     try:
-        _git(checkout, "merge-base", "--is-ancestor", good, bad)
+        git(checkout, "merge-base", "--is-ancestor", good, bad)
     except RevisionError:
         raise RevisionError(
             f"{good[:12]} is no ancestor of {bad[:12]}; begin at their merge base: "
             f"git -C {checkout} merge-base {good[:12]} {bad[:12]}"
         ) from None
-    line = _git(checkout, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}").split()
+    line = git(checkout, "rev-list", "--first-parent", "--reverse", f"{good}..{bad}").split()
     return [good, *line]
 
 
 def log_line(checkout: Path, sha: str) -> str:
     """The commit as a log tells it: short id, date, author, subject."""
     form = "--format=%h %as %an: %s"
-    return _git(checkout, "show", "--no-patch", form, "--end-of-options", sha).strip()
+    return git(checkout, "show", "--no-patch", form, "--end-of-options", sha).strip()
 
 
 def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
@@ -77,7 +77,7 @@ def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
     if home.is_dir():
         return home
     try:
-        _git(checkout, "cat-file", "-e", f"{sha}:{_EXPORTERS}")
+        git(checkout, "cat-file", "-e", f"{sha}:{_EXPORTERS}")
     except RevisionError:
         raise RevisionError(f"{sha[:12]} has no transformers.exporters: nothing to test") from None
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -99,16 +99,17 @@ def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
 
 def archived(checkout: Path, sha: str, parts: Sequence[str], *, into: Path) -> None:
     """Write parts of a commit into a tar file."""
-    _git(checkout, "archive", "--format=tar", f"--output={into.resolve()}", sha, *parts)
+    git(checkout, "archive", "--format=tar", f"--output={into.resolve()}", sha, *parts)
 
 
 def _dirty(checkout: Path) -> bool:
-    if _git(checkout, "rev-parse", "--is-bare-repository").strip() == "true":
+    if git(checkout, "rev-parse", "--is-bare-repository").strip() == "true":
         return False
-    return bool(_git(checkout, "status", "--porcelain", "--", *_PARTS).strip())
+    return bool(git(checkout, "status", "--porcelain", "--", *_PARTS).strip())
 
 
-def _git(checkout: Path, *arguments: str) -> str:
+def git(checkout: Path, *arguments: str) -> str:
+    """What git says of a checkout; `RevisionError` is its last line if it refuses."""
     try:
         done = subprocess.run(  # noqa: S603  (our own command line, no shell)
             ["git", "-C", str(checkout), *arguments],  # noqa: S607  (the user's git)

@@ -76,6 +76,17 @@ def previous_complete(engine: Engine, run: Run) -> Run | None:
     return next((earlier for earlier in found if earlier.complete), None)
 
 
+def baselines(engine: Engine, head: Run, names: Sequence[str]) -> list[Run]:
+    """The closed runs of those revisions, and the newest before a run, also of its selection."""
+    closed = select(runs_).where(runs_.c.closed_at.is_not(None), runs_.c.id != head.id)
+    newest = closed.where(runs_.c.id < head.id).order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
+    asked = [newest.where(runs_.c.selection == head.selection), newest]
+    asked += [closed.where(runs_.c.revision.in_(names))] if names else []
+    with engine.connect() as connection:
+        found = [each for question in asked for each in read_runs(connection, question)]
+    return list({each.id: each for each in found}.values())
+
+
 def read_runs(connection: Connection, asked: Select[Any]) -> list[Run]:
     """The runs that a select of the table means."""
     rows = connection.execute(asked).all()

@@ -146,6 +146,9 @@ def test_losses_are_told_apart_by_executing_them_again_on_both_sides(world: Worl
         {Verdict.FAIL: 3},
         {Verdict.PASS: 3},
     ]
+    chosen = world("diff", "2", "--checkout", "clone")
+    assert "chosen: run 1 at " in chosen.stdout
+    assert "1 commit before it on main" in chosen.stdout
     # nothing is left to do, and nothing is executed again
     assert "fail toy" not in world("confirm", "1", "2").stderr
     page = TestClient(create_app(world.engine())).get("/diff/1/2")

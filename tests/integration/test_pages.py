@@ -25,6 +25,7 @@ PAGES = [
     "/diff",
     "/diff/1/2",
     "/diff/5.22.2/latest",
+    "/diff/chosen/2",
     "/groups",
     "/groups?run=1",
     "/known",
@@ -179,6 +180,17 @@ def test_an_address_that_can_not_be_read_is_a_page_too(client: TestClient, befor
     assert page.status_code == 400
     assert "can&#39;t be read" in page.text
     assert "content-security-policy" in page.headers
+
+
+def test_a_baseline_that_nobody_names_is_chosen_and_said_why(client: TestClient) -> None:
+    page = client.get("/diff?head=2")
+    assert page.url.path == "/diff/chosen/2"
+    why = "run 1 at 5.22.2, the last complete one of this selection before it"
+    assert why in page.text
+    twin = client.get("/diff/chosen/2.json").json()
+    assert (twin["baseline"]["id"], twin["chosen"]) == (1, why)
+    assert client.get("/diff/1/2.json").json()["chosen"] is None
+    assert "has no complete run of another revision" in client.get("/diff/chosen/1").text
 
 
 def test_a_changed_cell_leads_to_the_head_of_the_diff(client: TestClient) -> None:
