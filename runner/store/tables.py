@@ -26,6 +26,9 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy import (
+    text as sql_text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -181,4 +184,80 @@ selfcheck = Table(
     Column("ended_at", DateTime(timezone=True), nullable=False),
     # a list of {planted, diffs, cells, false_alarms, misses}
     Column("figures", JSON, nullable=False),
+)
+
+# A webhook that came: its id may be anybody's, its body is signed. Neither comes twice.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("id", String(100), nullable=False, unique=True),
+    Column("event", String(60), nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+# What workers are to do, and have done.
+work = Table(
+    "work",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    # work of one key is done one after the other
+    Column("key", String(300), nullable=False),
+    Column("payload", JSON, nullable=False),
+    # queued, taken, done, failed or dropped
+    Column("state", String(10), nullable=False),
+    Column("queued_at", DateTime(timezone=True), nullable=False),
+    Column("not_before", DateTime(timezone=True), nullable=False),
+    Column("tries", Integer, nullable=False),
+    # who has it, and until when; whoever finds it later takes it
+    Column("taken_by", String(200)),
+    Column("leased_until", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("error", Text),
+    # whose command it is
+    Column("author", String(100)),
+    Index(None, "state", "not_before"),
+    Index(None, "author", "queued_at"),
+    Index("ix_work_key", "key", "id"),
+    Index(
+        "uq_work_taken_key",
+        "key",
+        unique=True,
+        sqlite_where=sql_text("state = 'taken'"),
+        postgresql_where=sql_text("state = 'taken'"),
+    ),
+)
+
+# A pull request, as the newest event told it.
+pull = Table(
+    "pull",
+    metadata,
+    Column("repository", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("head", String(40), nullable=False),
+    Column("base", String(40), nullable=False),
+    Column("base_branch", String(300), nullable=False),
+    Column("open", Boolean, nullable=False),
+    # by GitHub's clock: of the newest event, and of the first that told this head
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("head_since", DateTime(timezone=True), nullable=False),
+)
+
+# The runs that a pull request was last told of, for each of its heads.
+pull_run = Table(
+    "pull_run",
+    metadata,
+    Column("repository", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("head", String(40), primary_key=True),
+    Column("run_commit", String(40), nullable=False),
+    Column("base", String(40), nullable=False),
+    Column("base_branch", String(300), nullable=False),
+    # uids of the runs, once they are planned
+    Column("baseline_run", String(200)),
+    Column("head_run", String(200)),
+    # what they are of, in words
+    Column("scope", Text, nullable=False),
+    Column("noted_at", DateTime(timezone=True), nullable=False),
 )
