@@ -22,6 +22,7 @@ from runner.cli import (
     selfchecking,
     serving,
     telling,
+    unlocking,
 )
 from runner.cli.console import err
 from runner.core.plain import plain
@@ -40,6 +41,7 @@ telling.register(app)
 confirming.register(app)
 selfchecking.register(app)
 reproducing.register(app)
+unlocking.register(app)
 affecting.register(app)
 bisecting.register(app)
 knowing.register(app)

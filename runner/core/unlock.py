@@ -6,17 +6,25 @@ another variant, or the same case on dynamo. Fixing the first would then not be 
 waits for both. (A static cell never comes to `resize`, and a forward tells nothing of the graphs of
 `generate`.) A cell without such a sibling counts as unlocked; so the score is an upper bound.
 
+A draft export that went on behind the first error (`runner.core.drafts`) knows more: its failures
+count as well, and if it came to the end, nothing else stands behind.
+
 The order is greedy: always the group that turns most cells green, given those before it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from harness.cells import Cell
 from harness.results import Stage
+from runner.core.drafts import Draft
 from runner.core.owner import WITNESS, Siblings
 from runner.core.runs import CellVerdict, Verdict
 
+Drafts = Mapping[Cell, Draft]
+NO_DRAFTS: Drafts = MappingProxyType({})
 _FAILURES = (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM)
 
 
@@ -32,9 +40,15 @@ class Unlock:
     total: int
 
 
-def reasons(failed: CellVerdict, siblings: Iterable[CellVerdict]) -> frozenset[str]:
-    """The signatures that keep a cell from passing, as far as its class's cells tell."""
+def reasons(
+    failed: CellVerdict, siblings: Iterable[CellVerdict], draft: Draft | None = None
+) -> frozenset[str]:
+    """The signatures that keep a cell from passing, as far as its kin and a draft tell."""
     own = {failed.signature} if failed.signature else set[str]()
+    if draft is not None and draft.first == failed.signature:
+        own |= draft.reasons
+        if draft.stopped is None:
+            return frozenset(own)
     return frozenset(
         own | {each.signature for each in siblings if each.signature and _behind(failed, each)}
     )
@@ -51,10 +65,16 @@ def _behind(failed: CellVerdict, other: CellVerdict) -> bool:
     return (same_backend or witness) and reached and other.stage.order > failed.stage.order
 
 
-def waiting(failed: Iterable[CellVerdict], siblings: Siblings) -> list[frozenset[str]]:
+def waiting(
+    failed: Iterable[CellVerdict], siblings: Siblings, drafts: Drafts = NO_DRAFTS
+) -> list[frozenset[str]]:
     """What each of these cells waits for."""
     return [
-        reasons(each, siblings.get((each.cell.model_type, each.cell.model_class), ()))
+        reasons(
+            each,
+            siblings.get((each.cell.model_type, each.cell.model_class), ()),
+            drafts.get(each.cell),
+        )
         for each in failed
     ]
 

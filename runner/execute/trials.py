@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.cells import Cell, Variant
+from harness.drafting import Noted, read
 from harness.errors import MatrixError
 from harness.isolation.client import ask
 from harness.isolation.host import Host, Wanted
@@ -41,6 +42,17 @@ def case():
     with open({answer!r}, "w") as file:
         json.dump(found.to_record(), file)
     raise SkipError("described")
+"""
+_DRAFT = """\
+def case():
+    from pathlib import Path
+    from harness.drafting import go_on
+    from harness.zoo.base import load_zoo
+
+    case = load_zoo({zoo!r}).build({model_type!r}, {model_class!r})
+    go_on(Path({answer!r}))
+    made = (case.model, case.inputs, case.resized)
+    return made if case.resized else made[:2]
 """
 
 
@@ -89,3 +101,14 @@ class Trials:
             return Described.of(json.loads(self._answer.read_text()))
         except (OSError, ValueError, TypeError, KeyError):
             raise MatrixError(f"{cell.id} can't be described: {found.reason}") from None
+
+    def draft(self, cell: Cell, zoo: str, limits: Limits) -> tuple[Result, list[Noted]]:
+        """What the cell comes to behind what a draft export goes on behind, and what that was."""
+        self._answer.unlink(missing_ok=True)
+        text = _DRAFT.format(
+            zoo=zoo,
+            model_type=cell.model_type,
+            model_class=cell.model_class,
+            answer=str(self._answer),
+        )
+        return self.attempt(text, cell.variant, cell.backend, limits), read(self._answer)

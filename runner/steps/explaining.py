@@ -9,7 +9,7 @@ from runner.core.diff import Diff, explained
 from runner.core.owner import Owner, group_owner, owner
 from runner.core.roots import Cause, causes
 from runner.core.runs import CellVerdict, FailureGroup, Run
-from runner.core.unlock import Unlock, order, unlocked, waiting
+from runner.core.unlock import NO_DRAFTS, Drafts, Unlock, order, unlocked, waiting
 from runner.store import history, reads
 from runner.store.engine import Engine
 from runner.store.fingerprints import remembered
@@ -46,12 +46,12 @@ def explain_group(engine: Engine, run: Run, failed: Sequence[CellVerdict]) -> Gr
 
 
 def explain_groups(
-    engine: Engine, run: Run, verdicts: Sequence[CellVerdict]
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], drafts: Drafts = NO_DRAFTS
 ) -> tuple[list[FailureGroup], list[Unlock]]:
     """All groups of a run with their owners, and which to fix first; `verdicts` are its cells."""
     failed = [each for each in verdicts if each.signature]
     siblings = history.kin(engine, run, [each.cell for each in failed], own=verdicts)
-    waits = waiting(failed, siblings)
+    waits = waiting(failed, siblings, drafts)
     alone = unlocked(waits)
     by_group: dict[str | None, list[CellVerdict]] = defaultdict(list)
     for each in failed:
