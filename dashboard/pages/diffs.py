@@ -12,10 +12,11 @@ from runner.core.change import Change
 from runner.core.confirm import Confirmed
 from runner.core.diff import CellChange, GroupChange
 from runner.core.known import KnownFailure, Standing
+from runner.core.numbers import Measure
 from runner.core.owner import Owner
 from runner.core.render import TITLES, headline
 from runner.core.runs import Verdict
-from runner.core.sections import CONFIRMED, STANDINGS, confirm_command
+from runner.core.sections import CONFIRMED, STANDINGS, confirm_command, moved_line
 from runner.steps.comparing import compare_runs
 from runner.store import reads
 from runner.store.engine import Engine
@@ -110,6 +111,16 @@ class ConfirmedSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovedNumber:
+    """A number that moved beyond its noise, in a line."""
+
+    cell: str
+    measure: Measure
+    told: str
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiffPage:
     """What changed between two runs."""
 
@@ -126,6 +137,9 @@ class DiffPage:
     #: apparent losses that were not executed again, and the command that does
     unconfirmed: int
     confirm: str
+    numbers: tuple[MovedNumber, ...]
+    #: numbers that are apart, in too few runs to tell
+    too_few: int
     known: tuple[KnownSection, ...]
     #: entries that only the head's own skip lists have: they excuse nothing here
     added_skips: tuple[ChangedEntry, ...]
@@ -164,6 +178,13 @@ def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:
         ),
         unconfirmed=len(found.unconfirmed),
         confirm=confirm_command(found),
+        numbers=tuple(
+            MovedNumber(
+                cell=each.cell.id, measure=each.measure, told=moved_line(each), worse=each.worse
+            )
+            for each in found.numbers.moved
+        ),
+        too_few=found.numbers.too_few,
         known=tuple(
             KnownSection(
                 standing=standing,

@@ -12,6 +12,7 @@ from harness.cells import Cell
 from runner.core.change import Change, compare, reason
 from runner.core.confirm import UNCONFIRMED, Confirmation, Confirmed, apparent
 from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing
+from runner.core.numbers import NOTHING_MOVED, Numbers
 from runner.core.owner import Owner, Siblings, group_owner
 from runner.core.roots import MadeOf, roots
 from runner.core.runs import CellVerdict, Run, Verdict
@@ -105,6 +106,8 @@ class Diff:
     groups: tuple[GroupChange, ...]
     #: why the baseline is the baseline, where nobody named it
     chosen: str | None = None
+    #: the numbers that moved, where history was asked
+    numbers: Numbers = NOTHING_MOVED
     #: the head judged by what is known to fail
     known: Known = field(default_factory=Known)
     #: entries that only the head's own skip lists have: they excuse nothing here

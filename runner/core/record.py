@@ -29,6 +29,20 @@ def record_of(diff: Diff) -> dict[str, Any]:
         "confirmed": {
             outcome: [item.cell.id for item in cells] for outcome, cells in diff.confirmed.items()
         },
+        "numbers": {
+            "moved": [
+                {
+                    "cell": each.cell.id,
+                    "measure": each.measure,
+                    "before": each.before,
+                    "after": each.after,
+                    "noise": each.noise,
+                    "runs": each.runs,
+                }
+                for each in diff.numbers.moved
+            ],
+            "too_few": diff.numbers.too_few,
+        },
         "groups": [
             {
                 "change": group.change,

@@ -12,7 +12,14 @@ from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.inline import CELLS_PER_GROUP, arrow, code, escape, line
 from runner.core.known import Standing
 from runner.core.runs import Run
-from runner.core.sections import confirmed_markdown, confirmed_text, known_markdown, known_text
+from runner.core.sections import (
+    confirmed_markdown,
+    confirmed_text,
+    known_markdown,
+    known_text,
+    numbers_markdown,
+    numbers_text,
+)
 
 _NAMES_PER_ROOT = 8
 
@@ -91,6 +98,7 @@ def _text(diff: Diff) -> Iterator[str]:
                     yield f"           {_dependants(item, others)}"
             yield from _left_out(group, "    ")
     yield from confirmed_text(diff)
+    yield from numbers_text(diff)
     yield from known_text(diff)
 
 
@@ -142,6 +150,7 @@ def _markdown(diff: Diff) -> Iterator[str]:
                 yield f"    - {code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
             yield from _left_out(group, "    - ")
     yield from confirmed_markdown(diff)
+    yield from numbers_markdown(diff)
     yield from known_markdown(diff)
 
 

@@ -3,12 +3,13 @@
 What known failures tell, and what executing apparent losses again came to. Every one is counted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from runner.core.confirm import Confirmed
 from runner.core.diff import CellChange, Diff
 from runner.core.inline import CELLS_PER_GROUP, arrow, code, escape, line, more
 from runner.core.known import Entry, Standing
+from runner.core.numbers import ENOUGH, Measure, Move
 
 #: of cells, in the order of a diff's sections
 STANDINGS = {
@@ -21,6 +22,21 @@ STANDINGS = {
 
 #: entries that only the head has
 ADDED_SKIPS = "skips that the head adds to its own list: they excuse nothing here"
+MOVED = "numbers that moved beyond their noise"
+TOO_FEW = f"numbers that are apart in too few runs to tell: {ENOUGH} show how noisy they are"
+MEASURES = {
+    Measure.DIFFERENCE: "largest difference to eager",
+    Measure.MEMORY: "planned memory",
+    Measure.TIME: "export time",
+    Measure.SIZE: "graph size",
+}
+_SPELLED: dict[Measure, Callable[[float], str]] = {
+    Measure.DIFFERENCE: "{:.1e}".format,
+    Measure.MEMORY: lambda value: f"{value / 2**20:.1f} MiB",
+    Measure.TIME: "{:.1f} s".format,
+    Measure.SIZE: "{:.0f} nodes".format,
+}
+
 #: in the order of a diff's sections
 CONFIRMED = {
     Confirmed.NEW: "confirmed: new with the head, each time",
@@ -86,6 +102,38 @@ def confirmed_markdown(diff: Diff) -> Iterator[str]:
     if diff.unconfirmed:
         yield ""
         yield f"{len(diff.unconfirmed)} not executed again yet: {code(confirm_command(diff))}"
+
+
+def numbers_text(diff: Diff) -> Iterator[str]:
+    if diff.numbers.moved:
+        yield ""
+        yield f"{len(diff.numbers.moved)} {MOVED}"
+        for each in diff.numbers.moved[:CELLS_PER_GROUP]:
+            yield f"    {moved_line(each)}  {each.cell.id}"
+        yield from more(len(diff.numbers.moved), "    ")
+    if diff.numbers.too_few:
+        yield ""
+        yield f"{diff.numbers.too_few} {TOO_FEW}"
+
+
+def numbers_markdown(diff: Diff) -> Iterator[str]:
+    if diff.numbers.moved:
+        yield ""
+        yield f"#### {len(diff.numbers.moved)} {MOVED}"
+        for each in diff.numbers.moved[:CELLS_PER_GROUP]:
+            yield f"- {code(each.cell.id)} {escape(moved_line(each))}"
+        yield from more(len(diff.numbers.moved), "- ")
+    if diff.numbers.too_few:
+        yield ""
+        yield f"{diff.numbers.too_few} {TOO_FEW}"
+
+
+def moved_line(found: Move) -> str:
+    """`export time 2.1 s -> 4.0 s, 1.9 times (noise 0.1 s; 5 and 3 runs)`."""
+    spell = _SPELLED[found.measure]
+    told = f"{MEASURES[found.measure]} {spell(found.before)} -> {spell(found.after)}"
+    ratio = f", {found.after / found.before:.2f} times" if found.before else ""
+    return f"{told}{ratio} (noise {spell(found.noise)}; {found.runs[0]} and {found.runs[1]} runs)"
 
 
 def confirm_command(diff: Diff) -> str:

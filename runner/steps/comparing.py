@@ -1,14 +1,17 @@
 """Compares two stored runs: what is known to fail, what was executed again, what explains it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from runner.core.diff import Diff, diff
+from runner.core.numbers import apart, moved
 from runner.steps.baselines import required_baseline
 from runner.steps.confirming import with_confirmations
 from runner.steps.explaining import explain_diff
 from runner.steps.knowing import known_between
 from runner.store import reads
 from runner.store.engine import Engine
+from runner.store.measured import measured
 
 
 def compare_runs(
@@ -38,4 +41,15 @@ def compare_runs(
         added_skips=added,
         chosen=chosen.why if chosen else None,
     )
-    return explain_diff(engine, with_confirmations(engine, found))
+    return with_numbers(engine, explain_diff(engine, with_confirmations(engine, found)))
+
+
+def with_numbers(engine: Engine, found: Diff) -> Diff:
+    """The diff with the numbers that moved beyond the noise that earlier runs show."""
+    numbers = apart((item.before, item.after) for item in found.cells)
+    cells = {each.cell for each in numbers}
+    if not cells:
+        return found
+    before = measured(engine, found.baseline, cells, history=True)
+    after = measured(engine, found.head, cells, history=False)
+    return replace(found, numbers=moved(numbers, before=before, after=after))
