@@ -7,15 +7,17 @@ ordinary export: it has limits of its own.
 """
 
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-#: what draft export logs of a value that an ordinary export stops for
-NEEDED = "propagate_real_tensors_provenance"
-_NOTED = (NEEDED, "missing_fake_kernel", "mismatched_fake_kernel")
-_LARGEST_TIMES = 200
+#: a value that an ordinary export stops for
+NEEDED = "value-needed"
+#: what draft export logs of fake kernels
+_KERNELS = ("missing_fake_kernel", "mismatched_fake_kernel")
+_MOST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Noted:
     about: str
     #: why a fake kernel is wrong
     reason: str = ""
-    #: outermost first
+    #: where a value was needed, outermost first
     lines: tuple[Line, ...] = ()
 
     @classmethod
@@ -47,46 +49,71 @@ class Noted:
 
 
 def read(path: Path) -> list[Noted]:
-    """What was noted there; nothing if the file is not there, or no file of ours."""
+    """What was noted there; what can't be read is none of ours."""
     try:
-        return [Noted.of(each) for each in json.loads(path.read_text())]
+        return [Noted.of(json.loads(line)) for line in path.read_text().splitlines()]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 
 
 def go_on(path: Path) -> None:
-    """From now on, export drafts; what they note is written to a file when each of them ends."""
+    """From now on exports are drafts; what they go on behind is written to a file as it comes."""
     import torch  # noqa: PLC0415  (the harness imports torch only where it runs)
     from torch.export import _draft_export  # noqa: PLC0415  (the same)
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv  # noqa: PLC0415  (the same)
 
-    found: list[Noted] = []
+    notes = _Notes(path)
+    given = ShapeEnv._log_real_tensor_propagation
+
+    def value_needed(self: Any, expression: Any, value: Any) -> None:  # noqa: ANN401  (torch's own)
+        # torch's log of it has three lines; where in the model it was needed is further out.
+        notes.value_needed(str(expression), traceback.extract_stack()[:-1])
+        given(self, expression, value)
 
     class Kept(_draft_export.CaptureStructuredTrace):  # type: ignore[misc]  # torch is untyped here
         def __exit__(self, *error: Any) -> None:  # noqa: ANN401  (a context manager's own)
-            found.extend(noted(self.log_record.logs))
-            path.write_text(json.dumps([asdict(each) for each in found]))
+            for each in kernels(self.log_record.logs):
+                notes.add(each)
             super().__exit__(*error)
 
+    ShapeEnv._log_real_tensor_propagation = value_needed
     _draft_export.CaptureStructuredTrace = Kept
     torch.export.export = torch.export.draft_export
 
 
-def noted(logs: Sequence[tuple[str, Any]]) -> list[Noted]:
-    """The errors among draft export's logs, each once, in the order in which they came."""
-    files = {content[1]: content[0] for name, content in logs if name == "str"}
-    told = (_noted(name, content, files) for name, content in logs if name in _NOTED)
-    return list(dict.fromkeys(told))[:_LARGEST_TIMES]
+class _Notes:
+    """What was noted so far: each place once, for loops come to it again and again."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: set[object] = set()
 
-def _noted(name: str, content: Mapping[str, Any], files: Mapping[int, str]) -> Noted:
-    lines = tuple(
-        Line(
-            path=files.get(frame["filename"], str(frame["filename"])),
-            line=frame["line"],
-            function=frame["name"],
-            source=frame.get("loc") or "",
+    def value_needed(self, expression: str, stack: Sequence[traceback.FrameSummary]) -> None:
+        place = tuple((each.filename, each.lineno) for each in stack)
+        if place in self._places or len(self._places) >= _MOST:
+            return
+        self._places.add(place)
+        lines = tuple(
+            Line(
+                path=each.filename,
+                line=each.lineno or 0,
+                function=each.name,
+                source=each.line or "",
+            )
+            for each in stack
         )
-        for frame in content.get("stack", ())
+        self.add(Noted(what=NEEDED, about=expression, lines=lines))
+
+    def add(self, found: Noted) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{json.dumps(asdict(found))}\n")
+
+
+def kernels(logs: Sequence[tuple[str, Any]]) -> list[Noted]:
+    """The fake kernels among draft export's logs that are missing or wrong, each once."""
+    found = (
+        Noted(what=name, about=str(content.get("op")), reason=str(content.get("reason", "")))
+        for name, content in logs
+        if name in _KERNELS
     )
-    about = str(content.get("expr", content.get("op", "")))
-    return Noted(what=name, about=about, reason=str(content.get("reason", "")), lines=lines)
+    return list(dict.fromkeys(found))

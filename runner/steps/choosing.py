@@ -13,6 +13,7 @@ from harness.cells import Variant
 from harness.errors import SelectionError, nearest
 from harness.zoo.base import PROVIDERS, TRANSFORMERS
 from runner.core.runs import CellVerdict, Run, Verdict
+from runner.core.signature import is_current
 from runner.steps.explaining import explain_group
 from runner.steps.searching import Wanted
 from runner.store import history, reads
@@ -30,6 +31,8 @@ _SHORTEST_PREFIX = 6
 def choose(engine: Engine, named: str) -> tuple[Wanted, Run]:
     """The group's smallest failure, and the run that it is from."""
     signature = _signature(engine, named)
+    if not is_current(signature):
+        raise SelectionError(f"{signature} is of another version; run: export-matrix db resign")
     life = history.life(engine, signature)
     if life is None:
         raise SelectionError(f"failure group {signature} is in no run any more")

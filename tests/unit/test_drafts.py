@@ -1,13 +1,14 @@
 """What draft exports tell of what stands behind a cell's first error."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cells import Cell
-from harness.drafting import NEEDED, Line, Noted, noted, read
+from harness.drafting import NEEDED, Line, Noted, kernels, read
 from harness.results import Outcome, Result, Stage
 from runner.core.drafts import Draft, drafted
 from runner.core.label import label
@@ -116,30 +117,25 @@ def test_a_draft_of_another_failure_says_nothing_of_this_one() -> None:
 
 
 # ── what torch logs ─────────────────────────────────────────────────────────────────────────────
-def _logged(name: str, **content: Any) -> tuple[str, Any]:  # noqa: ANN401  (torch's own)
-    frame = {"filename": 3, "line": 7, "name": "forward", "loc": "if x:"}
-    return name, {"stack": [frame], **content}
-
-
-def test_torchs_logs_are_noted_once_each_with_their_files() -> None:
-    logs = [
+def test_of_torchs_logs_fake_kernels_are_noted_once_each() -> None:
+    logs: list[tuple[str, Any]] = [
         ("str", (FILE, 3)),
-        _logged("expression_created", result="u0 + 1"),
-        _logged(NEEDED, expr="Eq(u0, 1)", result="True"),
-        _logged(NEEDED, expr="Eq(u0, 1)", result="True"),
-        _logged("guard_added", expr="Eq(u0, 1)"),
+        ("expression_created", {"result": "u0 + 1"}),
         ("missing_fake_kernel", {"op": "my.op"}),
+        ("missing_fake_kernel", {"op": "my.op"}),
+        ("mismatched_fake_kernel", {"op": "aten.foo", "reason": "shapes differ"}),
     ]
-    line = Line(path=FILE, line=7, function="forward", source="if x:")
-    assert noted(logs) == [
-        Noted(what=NEEDED, about="Eq(u0, 1)", lines=(line,)),
+    assert kernels(logs) == [
         Noted(what="missing_fake_kernel", about="my.op"),
+        Noted(what="mismatched_fake_kernel", about="aten.foo", reason="shapes differ"),
     ]
 
 
-def test_a_file_of_notes_that_model_code_spoiled_is_no_notes(tmp_path: Path) -> None:
+def test_notes_are_read_as_they_were_written_and_nothing_else_is(tmp_path: Path) -> None:
     file = tmp_path / "notes"
     assert read(file) == []
-    for text in ("[", "[1]", '[{"what": 1}]', "{}"):
+    file.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in NOTED))
+    assert read(file) == NOTED
+    for text in ("[", "[1]", '{"what": 1}', "7"):
         file.write_text(text)
         assert read(file) == []
