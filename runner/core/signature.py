@@ -49,6 +49,7 @@ _APPROXIMATING = ("executorch",)
 _WRAPPING = re.compile(
     r"failed on component|^Failed to (?:convert the exported|decompose the FX|export the model)"
 )
+_SPEECHLESS = re.compile(r"\w+\Z")
 _LOOP = re.compile(r"^for \w+ in \w+:")
 # What a reason says of the case rather than of the failure.
 _ASIDES = re.compile(r" ?\((?:(?:batch|sequence|image|audio|frames)[^)]*|and \d+ more)\)")
@@ -80,7 +81,7 @@ def sign(evidence: Evidence, found: Classification, *, model: str | None = None)
         _frameless(evidence, found, title, model) or _where(frame, title),
     )
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-    return Signature(f"s{VERSION}-{digest}", _named(title, frame))
+    return Signature(f"s{VERSION}-{digest}", _named(title, frame, evidence.frames))
 
 
 def _frameless(
@@ -123,11 +124,14 @@ def _where(frame: Frame | None, title: str) -> str:
     return place(frame) if _TRANSFORMERS.search(frame.path) else f"{place(frame)}\n{title}"
 
 
-def _named(title: str, frame: Frame | None) -> str:
-    """The title with the line of Transformers that it came from, which says more than a message."""
-    if frame is None or not _TRANSFORMERS.search(frame.path):
-        return title
-    if not frame.source or frame.source.startswith("raise "):
+def _named(title: str, frame: Frame | None, frames: list[Frame]) -> str:
+    """The title with the line of Transformers that it came from, which says more than a message.
+
+    Where nothing was said at all, with the line that raised.
+    """
+    if frame is not None and not _TRANSFORMERS.search(frame.path):
+        frame = frames[-1] if _SPEECHLESS.match(title) else None
+    if frame is None or not frame.source or frame.source.startswith("raise "):
         return title
     source = mask_model(frame.source, model_of(frame.path) or "<model>")
     return f"{title[: _TITLE_CHARACTERS - 80].rstrip()} at `{source[:80]}`"
@@ -179,9 +183,9 @@ def _differs(evidence: Evidence, model: str | None) -> str:
         }
         names = sorted(mask(name, model=model) for name in replaced)
         return f"values differ {far} where {' and '.join(names)} is replaced"
-    size = f" by about 1e{math.floor(math.log10(evidence.worst_difference or 1)):+d}"
     if evidence.backend in _APPROXIMATING and far == "slightly":
-        return f"values differ slightly on {evidence.backend}{size}"
+        return f"values differ slightly on {evidence.backend}"
+    size = f" by about 1e{math.floor(math.log10(evidence.worst_difference or 1)):+d}"
     named = re.search(r"output '([^']*)'", evidence.reason)
     if named is None:
         return mask(evidence.reason, model=model) + size

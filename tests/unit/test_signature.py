@@ -155,6 +155,28 @@ def test_values_that_differ_where_the_exporters_replace_a_models_code_are_one_gr
     assert first.title == "values differ grossly where <model>VisionAttention.forward is replaced"
 
 
+def test_slight_differences_of_a_runtime_that_approximates_are_its_own() -> None:
+    def differs(model: str, backend: str, by: float) -> str | None:
+        found = _mismatch(by)
+        return label(
+            found.replace(cell=Cell.parse(f"{model}/X/forward-static/{backend}"))
+        ).signature
+
+    assert differs("gemma", "executorch", 0.004) == differs("siglip", "executorch", 0.0004)
+    assert differs("gemma", "executorch", 0.4) != differs("siglip", "executorch", 0.4)
+    assert differs("gemma", "onnx", 0.004) != differs("siglip", "onnx", 0.004)
+
+
+def test_values_of_one_model_differ_alike_whichever_head_shows_it() -> None:
+    assert _mismatch(0.02, "logits").signature == _mismatch(0.004, "last_hidden_state").signature
+
+
+def test_what_was_raised_without_a_word_is_named_by_its_line() -> None:
+    frame = '  File "/a/executorch/exir/verifier.py", line 9, in check\n    assert op.is_known\n'
+    failed = _died(Outcome.FAIL, Stage.LOWER, f"{frame}AssertionError\n")
+    assert failed.title == "AssertionError at `assert op.is_known`"
+
+
 def _shaped(more: str = "", *, output: str = "past_key_values.layers.0.keys") -> Result:
     why = f"output {output!r}: shape (2, 2, 10, 16), eager gives (2, 2, 7, 16){more}"
     wrong = OutputDifference(name=output, problem="shape")
