@@ -45,6 +45,9 @@ runtime = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]
     "executorch": """\
 loaded = Runtime.get().load_program(program.buffer, verification=Verification.Minimal)
 runtime = loaded.load_method("forward")""",
+    "openvino": """\
+precise = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+runtime = openvino.Core().compile_model(program, "CPU", precise)""",
 }
 _COMPLETED = "inputs = dict(prepare_for_export(module, copy.deepcopy(INPUTS))[1])"
 _RUNS = {
@@ -63,9 +66,18 @@ leaves = fx_pytree.tree_flatten_spec(((), inputs), spec.in_spec)
 feeds = [each.contiguous() if isinstance(each, torch.Tensor) else each for each in leaves]
 values = list(runtime.execute(feeds))[-spec.out_spec.num_leaves :]
 actual = get_leaf_tensors(pytree.tree_unflatten(values, spec.out_spec))""",
+    "openvino": """\
+leaves, feeds = {**inputs, **get_leaf_tensors(inputs)}, {}
+for port in runtime.inputs:
+    names = [name.removeprefix("input.") for name in port.get_names()]
+    feeds[port.any_name] = numpy.asarray(next(leaves[name] for name in names if name in leaves))
+found = runtime(feeds)
+ports = {port.any_name.removeprefix("output."): port for port in runtime.outputs}
+actual = {name: torch.from_numpy(found[port].copy()) for name, port in ports.items()}""",
 }
 _IMPORTS = {
     "onnx": ("import onnx_ir", "import onnxruntime"),
+    "openvino": ("import numpy", "import openvino"),
     "executorch": ("from executorch.runtime import Runtime, Verification",),
 }
 _TREES = ("from torch.fx import _pytree as fx_pytree", "from torch.utils import _pytree as pytree")

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from harness.cells import Cell, Variant
-from harness.errors import MatrixError
+from harness.errors import MatrixError, SelectionError
 from harness.isolation.messages import Limits
+from harness.reproduce.runtimes import BACKENDS
 from harness.reproduce.subject import Subject
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
@@ -83,10 +84,22 @@ class Search:
         self.component = _component(self.shown)
         self.described = trials.describe(wanted.cell, wanted.zoo, self.component, place.limits)
         self.shown = self.signed(self.shown)
+        self._refuse_plan()
         self.stage = self.shown.stage or Stage.BUILD
+
+    def _refuse_plan(self) -> None:
+        if self.shown.kind == "memory-plan":
+            raise MatrixError(
+                f"{self.wanted.cell.id} {self.shown.reason}; what is smaller plans less, so its "
+                f"whole script shows it: export-matrix reproduce {self.wanted.cell.id}"
+            )
 
     def _begin(self) -> Result:
         cell = self.wanted.cell
+        if cell.backend not in BACKENDS:
+            raise SelectionError(
+                f"no script can be written for backend {cell.backend!r}, only {', '.join(BACKENDS)}"
+            )
         text = _AS_IT_IS.format(
             zoo=self.wanted.zoo, model_type=cell.model_type, model_class=cell.model_class
         )

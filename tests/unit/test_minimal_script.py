@@ -35,7 +35,7 @@ def _script(stage: Stage, subject: Subject = SUBJECT, *, plain: bool = False) ->
     return minimal(kept, Telling(title="It fails", about=("by hand",), stage=stage, plain=plain))
 
 
-@pytest.mark.parametrize("backend", ["dynamo", "onnx", "executorch"])
+@pytest.mark.parametrize("backend", ["dynamo", "onnx", "executorch", "openvino"])
 @pytest.mark.parametrize("stage", [each for each in Stage if each.order >= Stage.CAPTURE.order])
 def test_a_script_is_python_of_at_most_sixty_lines(stage: Stage, backend: str) -> None:
     script = _script(stage, replace(SUBJECT, backend=backend))

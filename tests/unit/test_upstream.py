@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.cells import Cell
-from harness.results import Outcome, Result, Stage
+from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
 from runner.core.upstream import Found, interesting, issue, repository
 
 CELL = Cell.parse("toy/ToyModel/forward-static/onnx")
@@ -91,6 +91,26 @@ def test_values_name_their_tolerance() -> None:
     body = issue(replace(FOUND, shown=shown)).body
     assert "what eager gives, within 0.0001" in body
     assert "output 'x': 1 of 2" in body
+
+
+def _differs(problem: str) -> Result:
+    output = OutputDifference(
+        name="x", problem=problem, shape=(2,), expected_shape=(3,), mismatched=1, elements=9
+    )
+    part = ComponentResult(
+        name="model", outcome=Outcome.FAIL, stage=Stage.COMPARE, outputs=(output,)
+    )
+    return SHOWN.replace(stage=Stage.COMPARE, traceback=None, components=(part,))
+
+
+def test_values_that_differ_are_no_matter_of_rounding_and_shapes_never_are() -> None:
+    values, shape = (
+        issue(replace(FOUND, shown=_differs(each))).body for each in ("values", "shape")
+    )
+    assert "Rounding doesn't explain the difference" in values
+    assert "output 'x': 1 of 9 elements beyond tolerance" in values
+    assert "Rounding" not in shape
+    assert "output 'x': shape (2,), eager gives (3,)" in shape
 
 
 def test_of_a_traceback_the_model_and_the_last_frames_are_interesting() -> None:
