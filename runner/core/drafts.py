@@ -4,7 +4,8 @@
   attempt's would be that stopped there.
 - If the draft came to a program, the attempt went on with it: what then failed, at a later stage,
   stands behind as well; or nothing does.
-- If the draft itself gave up, it says nothing of what would come next.
+- If the draft itself gave up, it says nothing of what would come next; nor does its program where
+  it asserts the values that it was drafted with, or is run with other sizes.
 - Fake kernels that are missing or wrong are told, and keep no cell from passing by themselves.
 """
 
@@ -19,6 +20,8 @@ from harness.results import Outcome, Result, Stage
 from runner.core.label import label
 
 _SYMBOL = re.compile(r"\w+")
+_BEHIND = (Stage.LOWER, Stage.LOAD, Stage.INFER, Stage.COMPARE)
+_ASSERTED = "Runtime assertion failed"
 _GUARD = "torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode: Could not "
 
 
@@ -67,12 +70,10 @@ def drafted(cell: Cell, first: str, noted: Sequence[Noted], ended: Result) -> Dr
     needed = [label(_result(cell, each)) for each in noted if each.what == NEEDED]
     signed = [_behind(each) for each in needed]
     stopped = None
-    if ended.outcome is not Outcome.PASS:
-        passed_capture = ended.stage is not None and ended.stage.order > Stage.CAPTURE.order
-        if ended.outcome is Outcome.FAIL and passed_capture:
-            signed.append(_behind(label(ended.replace(cell=cell))))
-        else:
-            stopped = f"{ended.outcome}: {ended.reason}"
+    if ended.outcome is Outcome.FAIL and _tells(ended):
+        signed.append(_behind(label(ended.replace(cell=cell))))
+    elif ended.outcome is not Outcome.PASS:
+        stopped = f"{ended.outcome} at {ended.stage}: {ended.reason}"
     kernels = [f"{each.about}: {each.what}" for each in noted if each.what != NEEDED]
     return Draft(
         cell=cell,
@@ -81,6 +82,12 @@ def drafted(cell: Cell, first: str, noted: Sequence[Noted], ended: Result) -> Dr
         kernels=tuple(dict.fromkeys(kernels)),
         stopped=stopped,
     )
+
+
+def _tells(ended: Result) -> bool:
+    """Whether a failure behind a draft is one that an ordinary program would have."""
+    own = _ASSERTED in (ended.reason or "")
+    return ended.stage in _BEHIND and not own
 
 
 def _behind(found: Result) -> Behind:

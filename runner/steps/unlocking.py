@@ -104,6 +104,8 @@ def stopped_at_capture(verdicts: Sequence[CellVerdict]) -> list[CellVerdict]:
         each
         for each in verdicts
         if each.verdict is Verdict.FAIL and each.stage is Stage.CAPTURE and each.signature
+        # What an exporter refuses, torch.export never sees.
+        if each.kind != "exporter-error"
     ]
     before: Counter[tuple[str | None, str]] = Counter()
     order = []

@@ -64,12 +64,19 @@ def test_what_fails_after_the_capture_stands_behind_as_well() -> None:
     [
         Result(cell=CELL, outcome=Outcome.FAIL, stage=Stage.CAPTURE, reason="its own limit"),
         Result(cell=CELL, outcome=Outcome.TIMEOUT, stage=Stage.LOWER, reason="over 60 s"),
+        Result(cell=CELL, outcome=Outcome.FAIL, stage=Stage.RESIZE, reason="refuses other sizes"),
+        Result(
+            cell=CELL,
+            outcome=Outcome.FAIL,
+            stage=Stage.INFER,
+            reason="RuntimeError: Runtime assertion failed for expression u0 >= 1",
+        ),
         Result(cell=CELL, outcome=Outcome.ERROR, stage=Stage.EAGER, reason="ours"),
     ],
 )
 def test_a_draft_that_gives_up_says_so_and_accuses_nobody_for_it(ended: Result) -> None:
     found = _draft(ended)
-    assert found.stopped == f"{ended.outcome}: {ended.reason}"
+    assert found.stopped == f"{ended.outcome} at {ended.stage}: {ended.reason}"
     assert len(found.failures) == 2
 
 
