@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from dashboard.pages import cells, diffs, flaky, groups, known, overview, runs
+from dashboard.pages import cells, detector, diffs, flaky, groups, known, overview, runs
 from dashboard.rendering import STATIC, render
 from harness.errors import KnownFailureError, SelectionError
 from runner.store.engine import Engine
@@ -30,7 +30,7 @@ _HEADERS = {
 def create_app(engine: Engine) -> FastAPI:
     """The dashboard over a database that is open and up to date."""
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
-    for page in (overview, runs, diffs, cells, groups, known, flaky):
+    for page in (overview, runs, diffs, cells, groups, known, flaky, detector):
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)

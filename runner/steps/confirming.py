@@ -150,12 +150,11 @@ class Confirming:
         )
 
     def _revision(self, plan: Plan) -> Revision:
-        if plan.revision_path is not None:
-            use_again(plan.revision_path, plan.revision)
-            return Revision(name=plan.revision, path=plan.revision_path)
-        if home := taken_out(plan.revision, cache=self.folder):
-            use_again(home / "src", plan.revision)
-            return Revision(name=plan.revision, path=home / "src")
+        home = taken_out(plan.revision, cache=self.folder)
+        there = [plan.revision_path, home / "src" if home else None]
+        if path := next((each for each in there if each and each.is_dir()), None):
+            use_again(path, plan.revision)
+            return Revision(name=plan.revision, path=path)
         if "." in plan.revision:
             return resolve(plan.revision, cache=self.folder)
         if self.checkout is None:

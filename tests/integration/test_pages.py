@@ -32,6 +32,7 @@ PAGES = [
     "/known?run=1",
     "/flaky",
     "/flaky?last=2",
+    "/detector",
     "/cells/mamba/MambaModel/forward-static/onnx",
     "/cells/mamba/MambaModel/forward-static/onnx?run=1",
     "/cells/resnet/ResNetForCausalLM/forward-static/onnx",

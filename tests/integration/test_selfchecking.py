@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from dashboard.app import create_app
 from harness.errors import MatrixError
 from runner.core.selfcheck import Figure, Selfcheck
 from runner.steps.running import Room
@@ -55,6 +57,15 @@ def test_figures_come_back_newest_first(engine: Engine) -> None:
     for each in made:
         note_selfcheck(engine, each)
     assert selfchecks(engine) == made[::-1]
+    client = TestClient(create_app(engine))
+    twin = client.get("/detector.json").json()["checks"]
+    assert [(each["selfcheck"]["revision"], each["passed"]) for each in twin] == [
+        ("5.23.0", False),
+        ("5.22.2", False),
+    ]
+    page = client.get("/detector").text
+    assert "0 false alarms in 2 cells, 1 misses in 1 planted ones (5.23.0)" in page
+    assert "a: still-passing" in page
 
 
 def test_a_tree_without_the_places_is_refused_before_anything_runs(
