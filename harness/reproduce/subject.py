@@ -176,9 +176,12 @@ def _filled(configuration: Mapping[str, Any]) -> str:
     lines = [""]
     for key, value in configuration.items():
         entry = f"{key!r}: {value!r},"
+        if len(entry) > _WIDTH and isinstance(value, Mapping):
+            lines += [f"{key!r}: {_filled(value)},", ""]
+            continue
         fits = lines[-1] and len(lines[-1]) + len(entry) < _WIDTH
         lines[-1:] = [f"{lines[-1]} {entry}"] if fits else [lines[-1], entry]
-    return "\n".join(["{", *(f"    {line}" for line in lines if line), "}"])
+    return "\n".join(["{", *(_indented(line) for line in lines if line), "}"])
 
 
 def _dictionary(inputs: Mapping[str, Any]) -> str:

@@ -73,6 +73,14 @@ def test_inputs_are_written_out_where_they_are_few() -> None:
     assert "torch.randint(5, 100, (3, 200))" in _script(Stage.RESIZE)
 
 
+def test_a_long_configuration_within_one_has_lines_of_its_own() -> None:
+    inner = {f"some_size_{i}": 64 for i in range(9)}
+    subject = replace(SUBJECT, configuration={"a": 1, "vision_config": inner, "b": 2})
+    script = _script(Stage.CAPTURE, subject)
+    assert "    'a': 1,\n    'vision_config': {\n        'some_size_0': 64," in script
+    assert "    },\n    'b': 2,\n})" in script
+
+
 def test_a_subject_is_read_back_as_it_was_written() -> None:
     part = Part(path="a", class_name="A", parameters=3, file="/a.py", first=1, last=9)
     told = Described(subject=SUBJECT, parts=(part,))
