@@ -29,6 +29,7 @@ class Rule:
     match: str | None = None
     frames: str | None = None
     innermost: str | None = None
+    patched: bool = False
     outcome: tuple[str, ...] = ()
     stage: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ def _holds(rule: Rule, evidence: Evidence) -> dict[str, str] | None:
     )
     if any(wanted and value not in wanted for wanted, value in conditions):
         return None
-    if not _came_through(rule, evidence):
+    if not _came_through(rule, evidence) or (rule.patched and not evidence.patched):
         return None
     if rule.match is None:
         return {}

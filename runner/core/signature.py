@@ -43,6 +43,7 @@ _AFTER_EXPORT = (Stage.LOAD, Stage.INFER, Stage.COMPARE, Stage.RESIZE)
 _TITLE_CHARACTERS = 200
 # Kinds that say no more than that something is up with this model.
 _OF_ITS_MODEL = ("timeout", "oom", "random", "ill-conditioned", "nondeterministic", "nonfinite")
+_OF_VALUES = ("mismatch", "patch-mismatch")
 _GROSS = 0.1
 # XNNPACK computes activations by other formulas than torch does: GELU's tanh form is none of its.
 _APPROXIMATING = ("executorch",)
@@ -92,7 +93,7 @@ def _frameless(
         return model
     if found.kind == "specialized-shape":
         return f"{model}: {title}"
-    if found.kind != "mismatch" or not evidence.worst_difference or evidence.patched:
+    if found.kind != "mismatch" or not evidence.worst_difference:
         return None
     far = _how_far(evidence.worst_difference)
     theirs = evidence.backend in _APPROXIMATING and far == "slightly"
@@ -155,7 +156,7 @@ def _title(evidence: Evidence, found: Classification, model: str | None) -> str:
         ended = evidence.signal if evidence.outcome is Outcome.CRASH else None
         ended = ended or found.kind
         return f"{ended} at {evidence.stage or 'start'}"
-    if found.kind == "mismatch" and (evidence.worst_difference or 0) > 0:
+    if found.kind in _OF_VALUES and (evidence.worst_difference or 0) > 0:
         return _differs(evidence, model)
     if "op" in found.captures:
         return mask(f"{found.kind}: {found.captures['op']}", model=model)
