@@ -3,8 +3,9 @@
 Each pass proposes smaller subjects, the boldest first, and goes on from those that hold. Many small
 changes are proposed at once, and halved where they don't hold together (delta debugging), so that
 what doesn't matter costs one trial however much it is. Where in the model it fails, the traceback
-says: of the parts on its way the innermost that fails alone is enough. Passes that save most come
-first, for a budget may end the search anywhere; what is found until then holds.
+says: of the parts on its way the innermost that fails alone is enough. Where it says nothing (a
+converter or a runtime failed), parts are entered as long as one of them fails alone. Passes that
+save most come first, for a budget may end the search anywhere; what is found until then holds.
 """
 
 import re
@@ -41,8 +42,12 @@ def shrunk(subject: Subject, parts: Sequence[Part], traceback: str, holds: Holds
     """The smallest subject that is found to hold; `parts` are those of what is exported."""
     if subject.other is None:
         subject = _better(subject, "static shapes", replace(subject, dynamic=False), holds)
-    subject = _part(subject, parts, traceback, holds)
-    for change in (_one_layer, _fewer_inputs, _fewer_words, _shorter, _ones, _narrower):
+    way = suspects(parts, traceback)
+    subject = _first(subject, way, holds)
+    subject = _one_layer(subject, holds)
+    if not way:
+        subject = _entered(subject, parts, holds)
+    for change in (_fewer_inputs, _fewer_words, _shorter, _ones, _narrower):
         subject = change(subject, holds)
     return subject
 
@@ -73,12 +78,35 @@ def _most(
 
 
 # ── the part that fails ─────────────────────────────────────────────────────────────────────────
-def _part(subject: Subject, parts: Sequence[Part], traceback: str, holds: Holds) -> Subject:
-    for each in suspects(parts, traceback):
+def _first(subject: Subject, parts: Sequence[Part], holds: Holds) -> Subject:
+    """Only the first of the parts that fails alone."""
+    for each in parts:
         candidate = replace(subject, part=each.path)
         if holds(f"only {each.path} ({each.class_name})", candidate):
             return candidate
     return subject
+
+
+def _entered(subject: Subject, parts: Sequence[Part], holds: Holds) -> Subject:
+    """From part to part within it while one of them fails alone; the largest is tried first."""
+    while True:
+        inner = sorted(within(parts, subject.part), key=lambda each: -each.parameters)
+        entered = _first(subject, inner[:_MOST_PARTS], holds)
+        if entered == subject:
+            return subject
+        subject = entered
+
+
+def within(parts: Sequence[Part], path: str) -> list[Part]:
+    """The parts that stand in that one, none of them in another of these; each class once."""
+    start = f"{path}." if path else ""
+    below = [each for each in parts if each.path.startswith(start)]
+    paths = [each.path for each in below]
+    nearest: dict[str, Part] = {}
+    for each in below:
+        if not any(each.path.startswith(f"{other}.") for other in paths):
+            nearest.setdefault(each.class_name, each)
+    return list(nearest.values())
 
 
 def suspects(parts: Sequence[Part], traceback: str) -> list[Part]:

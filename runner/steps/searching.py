@@ -147,7 +147,9 @@ class Search:
             return held
 
         with suppress(_BudgetSpent):
-            shrunk(smallest, self.described.parts, self.shown.traceback or "", holds)
+            # What is compared is the outputs of the whole: a part has others.
+            parts = () if self.stage in (Stage.COMPARE, Stage.RESIZE) else self.described.parts
+            shrunk(smallest, parts, self.shown.traceback or "", holds)
         return smallest, self._known[_text(smallest)]
 
     def _start(self) -> Subject:

@@ -127,6 +127,18 @@ def test_the_parts_on_the_way_of_a_traceback_are_suspects_innermost_first() -> N
     assert suspects(PARTS, "RuntimeError: no frames") == []
 
 
+def test_parts_are_entered_where_the_traceback_says_nothing_of_them() -> None:
+    asked: list[str] = []
+
+    def holds(what: str, candidate: Subject) -> bool:
+        asked.append(what)
+        return candidate.part in ("", "layers.0", "layers.0.norm")
+
+    found = shrunk(SUBJECT, PARTS, "RuntimeError: of a converter", holds)
+    assert found.part == "layers.0.norm"
+    assert "only layers.1 (Layer)" not in asked
+
+
 def test_the_part_that_fails_alone_is_enough() -> None:
     found, asked = _shrunk(lambda each: each.part == "layers.0")
     assert found.part == "layers.0"
