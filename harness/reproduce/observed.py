@@ -22,7 +22,7 @@ _CHAINED = (
     "During handling of the above exception, another exception occurred:\n\n",
 )
 _LINE = re.compile(r'^  File "[^"]*script\.py", line (\d+), in <module>$', re.MULTILINE)
-_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$", re.MULTILINE)
+_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?::.*)?$", re.MULTILINE)
 _DIFFERS = re.compile(r"^output '(?P<name>[^']*)': (?P<said>.*?)(?=^output '|\Z)", re.M | re.S)
 _SHAPES = re.compile(
     r"'shape' do not match: torch\.Size\(\[(?P<have>.*?)\]\) != torch\.Size\(\[(?P<want>.*?)\]\)"
@@ -91,9 +91,7 @@ def _final(stderr: str) -> str:
 
 
 def _raised(trace: str, ran: Ran, context: Context, stage: Stage) -> Result:
-    found = [*_RAISED.finditer(trace[trace.rindex(_HEAD) + len(_HEAD) :])]
-    name = found[0]["type"].rpartition(".")[2] if found else "Exception"
-    message = (found[0]["message"] or "").strip() if found else ""
+    name, message = _said(trace[trace.rindex(_HEAD) + len(_HEAD) :])
     reason, kind = f"{name}: {message}", None
     refused = name in _REFUSALS.get(context.backend, ())
     if refused and stage in (Stage.LOAD, Stage.INFER):
@@ -104,6 +102,15 @@ def _raised(trace: str, ran: Ran, context: Context, stage: Stage) -> Result:
         reason = f"refuses other sizes ({context.other_label}): {reason}"
         kind = "specialized-shape"
     return _failed(context, stage, reason, kind=kind, traceback=trace)
+
+
+def _said(last: str) -> tuple[str, str]:
+    """The type of an exception, and the first line of its message that says anything."""
+    found = _RAISED.search(last)
+    if found is None:
+        return "Exception", ""
+    message = last[found.end("type") :].removeprefix(":").strip()
+    return found["type"].rpartition(".")[2], message.partition("\n")[0]
 
 
 def _mismatch(ran: Ran, context: Context, stage: Stage) -> Result:

@@ -142,6 +142,13 @@ def test_an_export_that_raises_is_signed_like_the_cell_it_is_from(
     assert label(found).signature == label(of_cell).signature
 
 
+def test_a_message_that_begins_with_an_empty_line_is_told_by_its_first_words() -> None:
+    script = _script(Stage.CAPTURE)
+    raised = "torch.SpecViolationError: \nOperator aten.foo is not in the opset\nmore"
+    found = observed(script, _ran(script, "OnnxExporter", raised, captured=True), CONTEXT)
+    assert found.reason == "SpecViolationError: Operator aten.foo is not in the opset"
+
+
 def test_values_that_differ_are_told_as_an_attempt_tells_them() -> None:
     script = _script(Stage.COMPARE)
     stdout = (
