@@ -20,8 +20,13 @@ app = typer.Typer(help="The database: schema, signatures, retention.", no_args_i
 @app.command()
 def upgrade(*, database: Database = None) -> None:
     """Create the schema, or bring it to this version's."""
-    upgrade_store(database or settings().database_url)
+    url = database or settings().database_url
+    upgrade_store(url)
     out.print("the database is up to date")
+    if old := resigning.outdated(open_store(url)):
+        out.print(
+            f"{old} failure groups were named by another version; run: export-matrix db resign"
+        )
 
 
 @app.command()

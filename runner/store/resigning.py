@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, tuple_, upda
 
 from harness.results import Result
 from runner.core.classify import classify
+from runner.core.signature import is_current
 from runner.core.succession import Succession, succession
 from runner.store.bulk import chunks, ids, insert_new, lock_out_writers
 from runner.store.folding import refold
@@ -122,6 +123,15 @@ def failures(engine: Engine) -> int:
     with engine.connect() as connection:
         counted = select(func.count()).select_from(result).where(result.c.group_id.is_not(None))
         return connection.scalar(counted) or 0
+
+
+def outdated(engine: Engine) -> int:
+    """How many groups of stored failures another version of the signature has named."""
+    with engine.connect() as connection:
+        asked = select(failure_group.c.signature).where(
+            select(verdict.c.run_id).where(verdict.c.group_id == failure_group.c.id).exists()
+        )
+        return sum(not is_current(signature) for signature in connection.scalars(asked))
 
 
 class _Labels:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from harness.cells import Cell
 from harness.results import Outcome, Result, Stage
 from runner.core.classify import Classification
+from runner.core.label import label
 from runner.store import reads, resigning, tables, writes
 from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
@@ -113,10 +114,10 @@ def test_a_group_goes_on_and_every_result_is_in_its_own(
 
 def test_signing_again_changes_nothing_the_second_time(engine: Engine) -> None:
     _ingest(engine, ["s1-a"] * 3 + ["s1-b"] * 3)
-    label = By(["s2-a", "s2-a", "s2-c", "s2-b", "s2-b", "s2-a"])
-    assert resigning.resign(engine, label).moved > 0
+    other = By(["s2-a", "s2-a", "s2-c", "s2-b", "s2-b", "s2-a"])
+    assert resigning.resign(engine, other).moved > 0
     rows = _rows(engine)
-    again = resigning.resign(engine, label)
+    again = resigning.resign(engine, other)
     assert (again.moved, again.groups.renamed, _rows(engine)) == (0, {}, rows)
 
 
@@ -153,12 +154,21 @@ def test_a_verdict_of_several_attempts_is_folded_anew(engine: Engine) -> None:
 
 
 def test_what_is_the_same_every_night_is_labelled_once(engine: Engine) -> None:
-    label = By(["s2-a"] * 6)
+    once = By(["s2-a"] * 6)
     for night in range(5):
         _open(engine, f"r{night}")
         nightly = [_failed(cell, "s1-a", uid=f"r{night}", attempt=night + 1) for cell in CELLS]
         writes.ingest_results(engine, nightly)
     assert resigning.failures(engine) == 30
-    resigning.resign(engine, label)
-    assert label.asked == len(CELLS)
+    resigning.resign(engine, once)
+    assert once.asked == len(CELLS)
     assert list(_stored(engine).values()) == ["s2-a"] * 6
+
+
+def test_groups_that_another_version_named_are_counted_until_they_are_signed_again(
+    engine: Engine,
+) -> None:
+    _ingest(engine, ["s1-a"] * 3 + ["s1-b"] * 3)
+    assert resigning.outdated(engine) == 2
+    resigning.resign(engine, label)
+    assert resigning.outdated(engine) == 0
