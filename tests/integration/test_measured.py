@@ -48,7 +48,7 @@ def test_export_time_and_graph_size_that_moved_are_told_everywhere(engine: Engin
     time, size = found.numbers.moved
     assert (time.measure, time.before, time.after, time.runs) == (Measure.TIME, 4.0, 9.0, (3, 3))
     assert (size.measure, size.before, size.after, size.noise) == (Measure.SIZE, 100, 140, 0)
-    assert "export time 4.0 s -> 9.0 s, 2.25 times (noise 0.3 s; 3 and 3 runs)" in as_text(found)
+    assert "export time 4.0 s -> 9.0 s, 2.25 times (noise 0.4 s; 3 and 3 runs)" in as_text(found)
     assert "#### 2 numbers that moved beyond their noise" in as_markdown(found)
     assert [each["measure"] for each in record_of(found)["numbers"]["moved"]] == [
         "export_s",

@@ -1,5 +1,6 @@
 """Numbers that moved, those that are noise, and those of which too little is known."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -81,3 +82,27 @@ def test_only_what_was_executed_and_passed_on_both_sides_is_compared() -> None:
     assert apart([(before, found(Verdict.FAIL, 200))]) == []
     assert apart([(before, found(Verdict.PASS, 200, "r1"))]) == []
     assert apart([(before, None), (None, before)]) == []
+
+
+def test_among_many_noisy_cells_nothing_is_told_but_what_moved() -> None:
+    chance = random.Random(7)
+    cells = [Cell.parse(f"m{number}/M/forward-static/onnx") for number in range(1000)]
+    far = set(cells[::100])
+
+    def times(cell: Cell, factor: float) -> list[float]:
+        return [10 * factor * max(0.5, chance.gauss(1, 0.1)) for _ in range(4)]
+
+    before = {cell: times(cell, 1) for cell in cells}
+    after = {cell: times(cell, 3 if cell in far else 1) for cell in cells}
+    compared = [
+        tuple(
+            CellVerdict(cell=cell, verdict=Verdict.PASS, export_s=side[cell][-1])
+            for side in (before, after)
+        )
+        for cell in cells
+    ]
+    past = [{cell: {Measure.TIME: side[cell]} for cell in cells} for side in (before, after)]
+    found = moved(apart((old, new) for old, new in compared), before=past[0], after=past[1])
+    told = {each.cell for each in found.moved}
+    assert told <= far
+    assert len(told) > 5
