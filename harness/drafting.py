@@ -17,6 +17,8 @@ from typing import Any, Self
 NEEDED = "value-needed"
 #: what draft export logs of fake kernels
 _KERNELS = ("missing_fake_kernel", "mismatched_fake_kernel")
+#: where a draft compares its fake tensors with the real ones, which an ordinary export does not do
+_OWN = "torch/_subclasses/fake_utils.py"
 _MOST = 200
 
 
@@ -62,7 +64,7 @@ def go_on(path: Path) -> None:
     from torch.export import _draft_export  # noqa: PLC0415  (the same)
     from torch.fx.experimental.symbolic_shapes import ShapeEnv  # noqa: PLC0415  (the same)
 
-    notes = _Notes(path)
+    notes = Notes(path)
     given = ShapeEnv._log_real_tensor_propagation
 
     def value_needed(self: Any, expression: Any, value: Any) -> None:  # noqa: ANN401  (torch's own)
@@ -81,7 +83,7 @@ def go_on(path: Path) -> None:
     torch.export.export = torch.export.draft_export
 
 
-class _Notes:
+class Notes:
     """What was noted so far: each place once, for loops come to it again and again."""
 
     def __init__(self, path: Path) -> None:
@@ -89,6 +91,8 @@ class _Notes:
         self._places: set[object] = set()
 
     def value_needed(self, expression: str, stack: Sequence[traceback.FrameSummary]) -> None:
+        if any(each.filename.endswith(_OWN) for each in stack):
+            return
         place = tuple((each.filename, each.lineno) for each in stack)
         if place in self._places or len(self._places) >= _MOST:
             return

@@ -53,6 +53,8 @@ class Found:
     """What an issue is written from."""
 
     cell: Cell
+    #: the one that the script uses: dynamo's, where that fails alike
+    backend: str
     title: str
     signature: str
     owner: str
@@ -80,8 +82,8 @@ def repository(owner: str, backend: str) -> str:
 def issue(found: Found) -> Issue:
     what = " ".join(plain(found.title).split())
     return Issue(
-        repository=repository(found.owner, found.cell.backend),
-        title=f"[{found.cell.backend} export] {found.cell.model_class}: {what}"[:200],
+        repository=repository(found.owner, found.backend),
+        title=f"[{found.backend} export] {found.cell.model_class}: {what}"[:200],
         body="\n".join(_body(found)),
     )
 
@@ -102,7 +104,7 @@ def _body(found: Found) -> Iterator[str]:
     yield from (f"- {package} {_code(at)}" for package, at in found.stack.items())
     yield f"\n{_code(f'pip install {found.requirements}')}\n"
     yield "## Whose it is\n"
-    yield f"{found.owner}, by what else becomes of the same model: {_code(found.evidence)}\n"
+    yield f"{found.owner}: {_code(found.evidence)}\n"
     yield "## Who shares it\n"
     yield from _shared(found.shared)
     yield f"\nSignature {_code(found.signature)} of Export Matrix, by {_code(found.cell.id)}."

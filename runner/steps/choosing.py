@@ -51,8 +51,7 @@ def choose(engine: Engine, named: str) -> tuple[Wanted, Run]:
         zoo=zoo,
         signature=signature,
         stage=cell.stage,
-        owner=told.owner.name,
-        evidence=told.owner.evidence,
+        owner=told.owner if told.owner.decided else None,
         shared=Counter(each.cell.model_type for each in failed),
     )
     return wanted, life.last

@@ -61,7 +61,8 @@ def explain_groups(
         whose = group_owner(by_group[group.signature], siblings)
         turned = alone.get(group.signature, 0)
         groups.append(replace(group, owner=whose.name, evidence=whose.evidence, unlocks=turned))
-    titles = {group.signature: group.title for group in groups}
+    titles = {each.signature: each.title for draft in drafts.values() for each in draft.failures}
+    titles |= {group.signature: group.title for group in groups}
     return groups, order(waits, titles, limit=_STEPS)
 
 

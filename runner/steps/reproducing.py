@@ -19,8 +19,9 @@ from harness.reproduce.subject import Subject
 from harness.results import Result, Stage
 from harness.stack import stack
 from runner.core.label import label, owner_of_label
-from runner.core.owner import WITNESS
+from runner.core.owner import WITNESS, Owner, owner
 from runner.core.plain import plain
+from runner.core.runs import CellVerdict, Verdict
 from runner.core.shrink import Step
 from runner.core.upstream import Found, Issue, issue
 from runner.execute.trials import Trials
@@ -80,7 +81,18 @@ def reproduce(wanted: Wanted, place: Place, on_step: OnStep) -> Reproduction:
         subject, found = search.run()
     script, shown = _proven(search, subject, _seen(found))
     same = _seen(shown) == _seen(found)
-    return _told(search, script, shown, same=same, seconds=time.monotonic() - began)
+    proof = _Proof(subject=subject, script=script, shown=shown, same=same)
+    return _told(search, proof, seconds=time.monotonic() - began)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proof:
+    """A script, and what it showed by itself."""
+
+    subject: Subject
+    script: str
+    shown: Result
+    same: bool
 
 
 def _seen(found: Result) -> str | None:
@@ -151,39 +163,54 @@ def _versions(search: Search, subject: Subject) -> dict[str, str]:
     return {name: found[name] for name in packages if name in found}
 
 
-def _told(
-    search: Search, script: str, shown: Result, *, same: bool, seconds: float
-) -> Reproduction:
+def _told(search: Search, proof: _Proof, *, seconds: float) -> Reproduction:
     wanted, first = search.wanted, search.shown
-    kind, title = first.kind or "", first.title or ""
+    whose = wanted.owner or _owner(search, proof)
     found = Found(
         cell=wanted.cell,
-        title=title,
+        backend=proof.subject.backend,
+        title=first.title or "",
         signature=search.signature,
-        owner=wanted.owner or owner_of_label(first),
-        evidence=wanted.evidence,
-        script=script,
-        shown=shown,
-        stack=stack(),
-        requirements=BACKENDS[wanted.cell.backend].requirements,
-        same=same,
+        owner=whose.name,
+        evidence=whose.evidence,
+        script=proof.script,
+        shown=proof.shown,
+        stack=_versions(search, proof.subject),
+        requirements=BACKENDS[proof.subject.backend].requirements,
+        same=proof.same,
         tolerance=f"within {ATOL:g} + {RTOL:g} * |eager|",
         shared=wanted.shared or {wanted.cell.model_type: 1},
     )
     return Reproduction(
         cell=wanted.cell,
         signature=search.signature,
-        title=title,
-        kind=kind,
+        title=found.title,
+        kind=first.kind or "",
         stage=search.stage,
-        script=script,
-        same=same,
-        shown=shown,
-        notes=tuple(_notes(script, shown, same)),
+        script=proof.script,
+        same=proof.same,
+        shown=proof.shown,
+        notes=tuple(_notes(proof.script, proof.shown, proof.same)),
         steps=tuple(search.steps),
         seconds=seconds,
         issue=issue(found),
     )
+
+
+def _owner(search: Search, proof: _Proof) -> Owner:
+    """Whose it is where no other cell decides it: by its rule, and what the witness showed."""
+    cell, first = search.wanted.cell, search.shown
+    failed = CellVerdict(
+        cell=cell,
+        verdict=Verdict(first.outcome),
+        stage=first.stage,
+        kind=first.kind,
+        owner=owner_of_label(first),
+        signature=search.signature,
+    )
+    if proof.subject.backend != WITNESS or not proof.same:
+        return owner(failed, [])
+    return owner(failed, [replace(failed, cell=replace(cell, backend=WITNESS))])
 
 
 def _notes(script: str, shown: Result, same: bool) -> Sequence[str]:

@@ -17,7 +17,7 @@ from harness.reproduce.runtimes import BACKENDS
 from harness.reproduce.subject import Subject
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
-from runner.core.owner import WITNESS
+from runner.core.owner import WITNESS, Owner
 from runner.core.shrink import Step, shrunk
 from runner.execute.trials import Trials
 from runner.revisions import Revision
@@ -53,9 +53,8 @@ class Wanted:
     signature: str | None = None
     #: the stage that it is known to stop at
     stage: Stage | None = None
-    #: whose it is, and why, where more than the cell was asked
-    owner: str | None = None
-    evidence: str = "its rule's owner; nothing else was asked"
+    #: whose it is, where other cells decide it
+    owner: Owner | None = None
     #: cells that fail alike, by model type
     shared: Mapping[str, int] = field(default_factory=dict)
 

@@ -32,7 +32,8 @@ def test_the_cheapest_cell_of_a_group_is_chosen(seeded: Engine) -> None:
     assert wanted.cell.backend == "dynamo"
     assert wanted.signature == signature
     assert sum(wanted.shared.values()) == len(failed)
-    assert wanted.owner
+    assert wanted.owner is not None
+    assert wanted.owner.decided
 
 
 def test_a_group_is_known_by_its_place_and_by_the_beginning_of_its_name(seeded: Engine) -> None:

@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from traceback import FrameSummary
 from typing import Any
 
 import pytest
 
 from harness.cells import Cell
-from harness.drafting import NEEDED, Line, Noted, kernels, read
+from harness.drafting import NEEDED, Line, Noted, Notes, kernels, read
 from harness.results import Outcome, Result, Stage
 from runner.core.drafts import Draft, drafted
 from runner.core.label import label
@@ -136,6 +137,15 @@ def test_of_torchs_logs_fake_kernels_are_noted_once_each() -> None:
         Noted(what="missing_fake_kernel", about="my.op"),
         Noted(what="mismatched_fake_kernel", about="aten.foo", reason="shapes differ"),
     ]
+
+
+def test_a_place_is_noted_once_and_a_drafts_own_checks_never(tmp_path: Path) -> None:
+    notes = Notes(tmp_path / "notes")
+    model = FrameSummary(FILE, 7, "forward", line="if x.sum() > 0:")
+    check = FrameSummary("/lib/torch/_subclasses/fake_utils.py", 205, "check", line="if s != r:")
+    for expression, stack in (("u0 > 0", [model]), ("u1 > 0", [model]), ("u2", [model, check])):
+        notes.value_needed(expression, stack)
+    assert [each.about for each in read(tmp_path / "notes")] == ["u0 > 0"]
 
 
 def test_notes_are_read_as_they_were_written_and_nothing_else_is(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ SHOWN = Result(
 )
 FOUND = Found(
     cell=CELL,
+    backend="onnx",
     title="ValueError: no",
     signature="s1-abc",
     owner="torch.export",
