@@ -5,6 +5,7 @@
 2. *Shrink* (`runner.core.shrink`), within a budget of seconds; each trial in a child of its own.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -78,7 +79,8 @@ class Search:
         self._trials, self._on_step = trials, on_step
         self.steps: list[Step] = []
         self._known: dict[str, Result] = {}
-        self._limits, self._until = place.limits, time.monotonic() + place.limits.time_s
+        # To begin with is no matter of the budget.
+        self._limits, self._until = place.limits, math.inf
         self.shown = self._begin()
         self.component = _component(self.shown)
         self.described = trials.describe(wanted.cell, wanted.zoo, self.component, place.limits)
@@ -136,8 +138,8 @@ class Search:
         took = self.shown.duration_s
         time_s = min(self.place.limits.time_s, 3 * took + 20)
         self._limits = Limits(time_s=time_s, memory_bytes=self.place.limits.memory_bytes)
-        self._until = time.monotonic() + self.place.budget_s
         smallest = self._start()
+        self._until = time.monotonic() + self.place.budget_s
 
         def holds(what: str, candidate: Subject) -> bool:
             nonlocal smallest
@@ -198,4 +200,5 @@ def _component(found: Result) -> str | None:
     if len(found.components) < 2:
         return None
     reason = found.reason or ""
-    return next(each.name for each in found.components if reason == f"{each.name}: {each.reason}")
+    told = (each.name for each in found.components if reason == f"{each.name}: {each.reason}")
+    return next(told, None)
