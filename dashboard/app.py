@@ -1,7 +1,7 @@
 """The dashboard's application: pages, their JSON twins, errors, and what every response carries.
 
-It only reads: no route takes anything but GET. What models and exporters printed is shown, so the
-content security policy allows no script and no style but the project's own.
+It only reads, but for what GitHub sends, which is queued (`webhooks`). What models and exporters
+printed is shown, so the content security policy allows no script and no style but our own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from dashboard.pages import cells, detector, diffs, flaky, groups, known, overview, runs
+from dashboard import webhooks
+from dashboard.pages import cells, detector, diffs, flaky, groups, known, overview, pulls, runs
 from dashboard.rendering import STATIC, render
 from harness.errors import KnownFailureError, SelectionError
 from runner.store.engine import Engine
@@ -30,7 +31,8 @@ _HEADERS = {
 def create_app(engine: Engine) -> FastAPI:
     """The dashboard over a database that is open and up to date."""
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
-    for page in (overview, runs, diffs, cells, groups, known, flaky, detector):
+    pages = (overview, runs, diffs, cells, groups, known, flaky, detector, pulls, webhooks)
+    for page in pages:
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)

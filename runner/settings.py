@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -38,6 +38,34 @@ class Settings(BaseSettings):
     )
     ray_address: str | None = Field(
         None, description="Ray cluster that `--executor ray` runs on; else the one that Ray finds."
+    )
+    repository: str | None = Field(
+        None, description="The repository on GitHub whose pull requests are run, `owner/name`."
+    )
+    github_api: str = Field("https://api.github.com", description="Address of GitHub's API.")
+    github_app: str | None = Field(None, description="Id of the GitHub App that posts.")
+    github_key: Path | None = Field(None, description="File of the App's private key.")
+    github_token: SecretStr | None = Field(
+        None, description="Token that posts instead of an App, such as a job's."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Secret that webhooks are signed with; without it none is taken."
+    )
+    askers: str = Field(
+        "", description="Who may have exports run by comments: `alice, @org/team`; nobody else."
+    )
+    pull_select: str = Field(
+        "affected", description="What of a pull request is run: `affected`, or a SELECT."
+    )
+    pull_cells: int = Field(400, gt=0, description="Cells that are run for a pull request at most.")
+    pull_provider: str = Field(
+        "transformers", description="Who makes the cases of pull requests, as `--provider`."
+    )
+    pull_backends: str = Field(
+        "", description="Backends that pull requests are run with; the usual ones if empty."
+    )
+    public_url: str | None = Field(
+        None, description="Address at which others reach the dashboard, for links."
     )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")

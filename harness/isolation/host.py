@@ -65,13 +65,19 @@ class Wanted:
     notice: Path | None = None
 
 
-def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str, str]:
-    """What of `given` model code may see, with the revision first on its path."""
-    kept = {
+def allowed(given: Mapping[str, str], *more: str) -> dict[str, str]:
+    """What of `given` is no secret: what is listed, and what begins with one of `more`."""
+    prefixes = (*_ALLOWED_PREFIXES, *more)
+    return {
         name: value
         for name, value in given.items()
-        if (name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES)) and "TOKEN" not in name
+        if (name in _ALLOWED or name.startswith(prefixes)) and "TOKEN" not in name
     }
+
+
+def variables(given: Mapping[str, str], revision_path: Path | None) -> dict[str, str]:
+    """What of `given` model code may see, with the revision first on its path."""
+    kept = allowed(given)
     path = [str(revision_path.resolve())] if revision_path else []
     path += [str(Path(each).resolve()) for each in kept.get("PYTHONPATH", "").split(":") if each]
     return {**kept, **_FORCED, "PYTHONPATH": ":".join([*path, str(Path.cwd())])}

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # What is stuck in the kernel dies when the kernel lets go of it: nobody waits for that.
@@ -21,6 +22,11 @@ def tie_to_parent(parent: int, sig: signal.Signals) -> bool:
     """Have the kernel send `sig` here when the parent dies; False if it is dead already."""
     _libc.prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
     return os.getppid() == parent
+
+
+def hide() -> None:
+    """Keep other processes of this user from our variables and memory; root is not kept out."""
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def adopt_orphans() -> None:

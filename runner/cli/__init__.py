@@ -12,6 +12,7 @@ from harness.errors import MatrixError
 from runner.cli import (
     affecting,
     bisecting,
+    botting,
     confirming,
     database,
     knowing,
@@ -46,6 +47,7 @@ affecting.register(app)
 bisecting.register(app)
 knowing.register(app)
 serving.register(app)
+botting.register(app)
 app.add_typer(database.app, name="db")
 
 

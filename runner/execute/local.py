@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
+from harness.isolation.host import allowed
 from harness.results import Result
 from harness.terms import Terms, write_terms
 from runner.durable import sync_folder
@@ -21,6 +22,9 @@ from runner.execute.shard import Shard
 
 _POLL_S = 0.2
 _GRACE_S = 20.0
+#: characters of a line
+_LONGEST = 16 * 2**20
+_PYTESTS = ("PYTEST_", "COLUMNS", "NO_COLOR", "COVERAGE_")
 # The cells' own settings: whatever pytest settings the working folder has are not theirs.
 _INI = "[pytest]\nconsole_output_style = count\n"
 
@@ -72,16 +76,22 @@ def run_shard(shard: Shard) -> Iterator[Result]:
     An interrupt stops pytest and is raised again; results so far are in the file. A shard without
     cells leaves nothing.
     """
+    yield from map(Result.from_line, run_lines(shard))
+
+
+def run_lines(shard: Shard) -> Iterator[str]:
+    """The same, each result as it is spelled; what has no end yet is bounded."""
     if not shard.cells:
         return
     lay_out(shard)
-    with shard.log.open("w") as log, shard.results.open() as results:
+    with shard.log.open("w") as log, shard.results.open(errors="replace") as results:
         fcntl.flock(results, fcntl.LOCK_EX)
         process = subprocess.Popen(  # noqa: S603  (our own command line, no shell)
             command(shard),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env=allowed(os.environ, *_PYTESTS),  # noqa: TID251  (handed on: no token, no database)
             pass_fds=[results.fileno()],  # the lock, which is held while either of us lives
             start_new_session=True,  # a terminal's Ctrl-C reaches us alone: we stop it in order
         )
@@ -92,16 +102,17 @@ def run_shard(shard: Shard) -> Iterator[Result]:
             shard.notice.unlink(missing_ok=True)
 
 
-def _follow(process: subprocess.Popen[bytes], results: TextIO) -> Iterator[Result]:
+def _follow(process: subprocess.Popen[bytes], results: TextIO) -> Iterator[str]:
     partial = ""
     while True:
         ended = process.poll() is not None
-        partial += results.read()
-        *lines, partial = partial.split("\n")
-        if lines:
-            os.fsync(results.fileno())
-        for line in lines:
-            yield Result.from_line(line)
+        while read := results.read(_LONGEST):
+            *lines, partial = (partial + read).split("\n")
+            # A line that doesn't end within the bound is cut there, which makes it no result.
+            partial = partial[:_LONGEST]
+            if lines:
+                os.fsync(results.fileno())
+            yield from lines
         if ended:
             return
         time.sleep(_POLL_S)

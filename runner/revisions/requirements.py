@@ -36,6 +36,11 @@ def run_pip(arguments: Sequence[str]) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def run_pip_for_others(arguments: Sequence[str]) -> tuple[int, str]:
+    """pip for what a pull request asks for: wheels alone, which run no code when installed."""
+    return run_pip([*arguments, "--only-binary", ":all:"])
+
+
 def complete(label: str, required: Iterable[Requirement], *, folder: Path, pip: Pip) -> None:
     """Install into `folder` what is required here and the stack doesn't satisfy, and what that
     requires in its turn."""

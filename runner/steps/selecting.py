@@ -15,6 +15,7 @@ from typing import Any
 from harness.backends import backend_names, missing
 from harness.cells import Cell, Variant
 from harness.errors import MatrixError
+from harness.isolation.host import allowed
 from harness.listing import model_class
 from harness.zoo.base import TESTERS, TRANSFORMERS, ModelClass, load_zoo
 from harness.zoo.discovery import package_folder
@@ -201,7 +202,8 @@ def _listing(
 
 def sources_first(revision_path: Path | None) -> dict[str, str]:
     """The variables of a process that imports the revision's Transformers before the installed."""
-    given = dict(os.environ)  # noqa: TID251  (handed on as they are, not read)
+    # What is listed or built may be a pull request's: it sees no token and no database.
+    given = allowed(os.environ, "PYTEST_", "COVERAGE_")  # noqa: TID251  (handed on, not read)
     given["HF_HUB_OFFLINE"] = "1"
     if revision_path is not None:
         given["PYTHONPATH"] = os.pathsep.join(

@@ -90,6 +90,18 @@ def head_since(engine: Engine, repository: str, number: int, head: str) -> datet
     return None if found is None else utc(found)
 
 
+def pulls_at(engine: Engine, repository: str, head: str) -> list[int]:
+    """The pull requests with that head of which no run was planned for it."""
+    planned = select(pull_run.c.number).where(
+        pull_run.c.repository == repository, pull_run.c.head == head
+    )
+    asked = select(pulls.c.number).where(
+        pulls.c.repository == repository, pulls.c.head == head, pulls.c.number.not_in(planned)
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(asked))
+
+
 def note_runs(engine: Engine, runs: PullRuns) -> None:
     """Keep which runs a head is told of, instead of any before."""
     row = {

@@ -107,8 +107,8 @@ def test_without_a_dashboard_nothing_is_linked() -> None:
 
 
 def test_the_measured_error_rate_is_told_where_it_is_known() -> None:
-    facts = replace(FACTS, error_rate="measured: 1 of 400 reports was wrong")
-    assert "_measured: 1 of 400 reports was wrong_" in as_comment(report(broken(1), facts))
+    facts = replace(FACTS, error_rate="1 of 400 reports was wrong")
+    assert "_Measured: 1 of 400 reports was wrong_" in as_comment(report(broken(1), facts))
 
 
 # ── states ──────────────────────────────────────────────────────────────────────────────────────

@@ -75,7 +75,7 @@ def _foot(told: Report) -> Iterator[str]:
         yield f"[View the export matrix of this PR]({told.facts.page})"
     if told.facts.error_rate:
         yield ""
-        yield f"_{told.facts.error_rate}_"
+        yield f"_Measured: {told.facts.error_rate}_"
 
 
 def parts(told: Report) -> list[Part]:

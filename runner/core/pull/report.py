@@ -148,6 +148,13 @@ def nothing(facts: Facts) -> Report:
     return Report(state=State.NOTHING, facts=facts, headline=told)
 
 
+def untouched(facts: Facts) -> Report:
+    """Nothing that the change can affect: there is nothing to run."""
+    return Report(
+        state=State.CLEAN, facts=facts, headline="✅ No export can be affected by this PR's changes"
+    )
+
+
 def report(found: Diff, facts: Facts) -> Report:
     """What the diff of a pull request's runs comes to."""
     if not found.head.received:
@@ -168,9 +175,18 @@ def report(found: Diff, facts: Facts) -> Report:
 def _state(found: Diff) -> State:
     if found.losses:
         return State.REGRESSED
-    if not found.trusted or found.doubts:
+    if not _trusted(found) or found.doubts:
         return State.INCOMPLETE
     return State.CLEAN
+
+
+def _trusted(found: Diff) -> bool:
+    """A base that lacks all models that were asked for has nothing to be complete in."""
+    return found.trusted or (found.head.complete and _new(found) and not found.head.doubtful)
+
+
+def _new(found: Diff) -> bool:
+    return found.baseline.expected == 0 and found.baseline.closed_at is not None
 
 
 def _headline(found: Diff, state: State) -> str:
@@ -198,6 +214,8 @@ def _lacking(found: Diff) -> str:
     """What is not to be relied on, in a sentence each."""
     told = []
     for name, run in (("main", found.baseline), ("this PR", found.head)):
+        if run is found.baseline and _new(found):
+            continue
         if not run.filled:
             told.append(f"{run.received} of {run.expected} exports of {name} have a result")
         elif not run.complete:
