@@ -13,7 +13,7 @@ from harness.isolation.host import handed_on
 from harness.isolation.machine import memory_bytes
 from harness.isolation.messages import Limits
 from harness.zoo.base import PROVIDERS
-from runner.cli.console import as_json, err, out
+from runner.cli.console import as_json, err, interruptible, out
 from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, ZooName, limit_rules
 from runner.core.limits import limited
 from runner.core.plain import plain
@@ -75,6 +75,7 @@ def reproduce_(  # noqa: PLR0913  (one parameter per option)
     Of a failure group, or with --minimal: at most 60 lines, of its smallest case, proven in a
     process of its own, with an issue's text. Exit code 1 if the script shows something else.
     """
+    interruptible()
     zoo = PROVIDERS.get(zoo, zoo)
     if "/" in failure and not minimal:
         _whole(failure, revision or INSTALLED, zoo, output)

@@ -7,7 +7,7 @@ import typer
 
 from harness.isolation.machine import memory_bytes
 from harness.isolation.messages import Limits
-from runner.cli.console import as_json, err, listed
+from runner.cli.console import as_json, err, interruptible, listed
 from runner.cli.options import Database, Json
 from runner.core.drafts import Draft
 from runner.core.plain import plain
@@ -54,6 +54,7 @@ def unlock(  # noqa: PLR0913  (one parameter per option)
         memory_mib=memory_bytes() >> 20,
     )
     if draft:
+        interruptible()
         drafting.go_on(verdicts, _quiet if as_json_ else _drafted)
     drafts = drafting.known()
     groups, first = explain_groups(engine, found, verdicts, drafts)
