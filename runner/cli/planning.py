@@ -32,9 +32,12 @@ from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
 from runner.steps.planfiles import close_if_complete, expect, read_plan, spell_plan, write_plan
+from runner.steps.plans import Plan
+from runner.steps.receiving import receive_file
 from runner.steps.selecting import Asked, select
 from runner.store import writes
-from runner.store.engine import ensure
+from runner.store.engine import Engine, ensure
+from runner.store.writes import Ingested
 
 
 def register(app: typer.Typer) -> None:
@@ -96,7 +99,18 @@ def what_is_asked(asked: Asked, name: str | None) -> dict[str, str]:
     return drafted
 
 
-def ingest(files: Files, *, database: Database = None, as_json_: Json = False) -> None:
+def ingest(
+    files: Files,
+    *,
+    checked: Annotated[
+        bool,
+        typer.Option(
+            help="Believe only what the one plan expects: the results were made by others' code."
+        ),
+    ] = False,
+    database: Database = None,
+    as_json_: Json = False,
+) -> None:
     """Add shard results made elsewhere, and the plans of their runs; repeating changes nothing."""
     engine = ensure(database or settings().database_url)
     plans = [read_plan(file, folder=settings().folder) for file in files if _is_plan(file)]
@@ -106,16 +120,33 @@ def ingest(files: Files, *, database: Database = None, as_json_: Json = False) -
     for file in files:
         if _is_plan(file):
             continue
-        done = writes.ingest_file(engine, file, label=label)
-        told.append({"file": str(file), "new": done.new, "seen": done.seen})
+        done, refused = _ingested(engine, file, _the_one(plans) if checked else None)
+        told.append({"file": str(file), "new": done.new, "seen": done.seen, "refused": refused})
         if not as_json_:
             out.print(f"{file}: {done.new} new results, {done.seen} known", markup=False)
+            listed(plain(f"  {count} lines left out: {why}") for why, count in refused.items())
     runs = [close_if_complete(engine, plan) for plan in plans]
     if as_json_:
         as_json(told)
     else:
         listed(plain(_how_far(run)) for run in runs)
     raise typer.Exit(0 if all(run.complete for run in runs) else 1)
+
+
+def _ingested(engine: Engine, file: Path, plan: Plan | None) -> tuple[Ingested, dict[str, int]]:
+    """What was taken of a file, and how many lines were not and why."""
+    if plan is None:
+        return writes.ingest_file(engine, file, label=label), {}
+    received = receive_file(engine, file, plan)
+    return received.ingested, dict(received.refused)
+
+
+def _the_one(plans: list[Plan]) -> Plan:
+    if len(plans) != 1:
+        raise MatrixError(
+            "--checked needs the plan that the results are of: ingest PLAN.json FILE…"
+        )
+    return plans[0]
 
 
 def _how_far(run: Run) -> str:

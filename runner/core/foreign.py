@@ -5,12 +5,15 @@ result that was asked for and has not come yet: of this run, this attempt, and a
 It can't say that it was carried over. What it is told as (kind, signature, title) is decided here.
 """
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from harness.cells import Cell
 from harness.errors import MatrixError
 from harness.results import Result
 from runner.core.label import label
+from runner.core.verdict import TRIES
 
 #: characters: with all outputs, a traceback and a log, the longest real ones have a quarter of it
 LONGEST = 2 * 2**20
@@ -33,3 +36,28 @@ def believed(line: str, *, run: str, attempts: Collection[int], cells: Collectio
     if found.attempt not in attempts:
         raise MatrixError("of an attempt that was not asked for")
     return label(found.replace(carried_from=None, signature=None, title=None))
+
+
+@dataclass(slots=True)
+class Sieve:
+    """Lets the believed results of a plan through, each attempt of a cell once; counts the rest."""
+
+    run: str
+    cells: Collection[Cell]
+    attempts: Collection[int] = range(1, TRIES + 1)
+    #: why -> lines
+    refused: Counter[str] = field(default_factory=Counter)
+    seen: set[tuple[Cell, int]] = field(default_factory=set)
+
+    def through(self, lines: Iterable[str]) -> Iterator[Result]:
+        for line in lines:
+            try:
+                found = believed(line, run=self.run, attempts=self.attempts, cells=self.cells)
+            except MatrixError as error:
+                self.refused[str(error)[:200]] += 1
+                continue
+            if (found.cell, found.attempt) in self.seen:
+                self.refused["a second result of the same attempt"] += 1
+                continue
+            self.seen.add((found.cell, found.attempt))
+            yield found

@@ -22,7 +22,8 @@ from runner.core.classify import classify
 from runner.core.runs import CellVerdict, Verdict
 
 _LOST = "lost"
-_TRIES = 4
+#: attempts of a cell at most
+TRIES = 4
 _SAYS_MOST = (Outcome.FAIL, Outcome.CRASH, Outcome.OOM, Outcome.TIMEOUT)
 
 
@@ -67,7 +68,7 @@ def to_be_retried(attempts: Sequence[Result]) -> bool:
 
     A cell that kills what runs it looks lost each time: a few are enough to believe it.
     """
-    if len(attempts) >= _TRIES:
+    if len(attempts) >= TRIES:
         return False
     kept = [result for result in attempts if not is_lost(result)]
     return not kept or (len(kept) == 1 and classify(kept[0]).suspect)

@@ -8,13 +8,11 @@ that file holds nothing else, so that a resume trusts it. What isn't believed is
 import fcntl
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.errors import MatrixError
 from harness.results import Result
-from runner.core.foreign import believed
+from runner.core.foreign import Sieve
 from runner.execute.local import lay_out, run_lines
 from runner.execute.shard import Shard
 
@@ -25,22 +23,15 @@ def run_apart(shard: Shard) -> Iterator[Result]:
         return
     lay_out(shard)
     inside = replace(shard, folder=shard.folder / f"{shard.name}.apart")
-    waiting = dict.fromkeys(shard.cells)
-    refused: Counter[str] = Counter()
+    sieve = Sieve(shard.run, frozenset(shard.cells), (shard.attempt,))
     with shard.results.open("a", encoding="utf-8") as results:
         fcntl.flock(results, fcntl.LOCK_EX)
-        for line in run_lines(inside):
-            try:
-                found = believed(line, run=shard.run, attempts=(shard.attempt,), cells=waiting)
-            except MatrixError as error:
-                refused[str(error)[:200]] += 1
-                continue
-            del waiting[found.cell]
+        for found in sieve.through(run_lines(inside)):
             results.write(f"{found.to_line()}\n")
             results.flush()
             os.fsync(results.fileno())
             yield found
-    told = [f"{count} lines were not believed: {why}\n" for why, count in refused.items()]
+    told = [f"{count} lines were not believed: {why}\n" for why, count in sieve.refused.items()]
     log = inside.log.read_bytes()[-(2**20) :] if not inside.log.is_symlink() else b""
     shard.log.write_bytes(log + "".join(told).encode())
     shutil.rmtree(inside.folder, ignore_errors=True)

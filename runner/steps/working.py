@@ -14,15 +14,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from harness.errors import GitHubError, MatrixError
 from runner.bot.pulls import read_pull
-from runner.core.pull.events import Kind
+from runner.core.pull.events import Kind, Pull
 from runner.core.pull.permitting import Allowed
+from runner.core.pull.quoting import quoted
 from runner.core.pull.report import Commits, Facts, nothing
 from runner.revisions.pulls import fetch_branch
 from runner.steps.answering import answer_and_queue
-from runner.steps.pulls import Bench, chosen, post, prepared, run_pull, suggest
+from runner.steps.pulls import Bench, chosen, prepared, run_pull, suggest, tell
 from runner.store import queue
 from runner.store.engine import Engine
 from runner.store.pulls import pulls_at
@@ -119,11 +121,33 @@ def _pull(bench: Bench, taken: Work) -> None:
     pull = read_pull(bench.github, number)
     if not pull.open or (meant and pull.head != meant):
         return
+    try:
+        _run(bench, pull, taken.payload)
+    except GitHubError:
+        raise
+    except MatrixError as error:
+        _tell_nothing(bench, pull, why=str(error))
+        raise
+
+
+def _run(bench: Bench, pull: Pull, payload: Mapping[str, Any]) -> None:
     ready = prepared(bench, pull)
-    words = taken.payload.get("words") or ()
+    words = payload.get("words") or ()
     if not words:
         suggest(bench, ready)
-    run_pull(bench, ready, chosen(bench, ready, words), fresh=str(taken.payload.get("fresh") or ""))
+    run_pull(bench, ready, chosen(bench, ready, words), fresh=str(payload.get("fresh") or ""))
+
+
+def _tell_nothing(bench: Bench, pull: Pull, *, why: str = "", workflow: str | None = None) -> None:
+    """Have a pull request that can't be run told as such, instead of pending for ever."""
+    commits = Commits(run="", head=pull.head, base=pull.base, base_branch=pull.base_branch)
+    facts = Facts(
+        number=pull.number,
+        commits=commits,
+        workflow=workflow or bench.workflow,
+        scope=quoted(why, length=600),
+    )
+    tell(bench, nothing(facts))
 
 
 def _push(bench: Bench, taken: Work) -> None:
@@ -141,15 +165,4 @@ def _workflow(bench: Bench, taken: Work) -> None:
     for number in pulls_at(bench.engine, bench.github.repository, head):
         pull = read_pull(bench.github, number)
         if pull.open and pull.head == head:
-            commits = Commits(run="", head=head, base=pull.base, base_branch=pull.base_branch)
-            post(
-                bench.github,
-                nothing(
-                    Facts(
-                        number=number,
-                        commits=commits,
-                        dashboard=bench.dashboard,
-                        workflow=str(taken.payload["url"]),
-                    )
-                ),
-            )
+            _tell_nothing(bench, pull, workflow=str(taken.payload["url"]))

@@ -20,7 +20,7 @@ import pytest
 
 from dashboard.app import create_app
 from runner.settings import settings
-from runner.store import queue
+from runner.store import queue, tables
 from runner.store.engine import Engine, ensure
 from tests.conftest import ROOT
 from tests.fakegithub import (
@@ -249,7 +249,7 @@ def test_run_slow_is_for_listed_people_and_for_the_commit_that_they_saw(world: W
     head = world.commit("topic", "FACTOR = 2  # the same\n")
     world.pull(7, head)
     with world.engine.begin() as connection:
-        connection.execute(queue.work.delete())  # the pull request itself is another test's
+        connection.execute(tables.work.delete())  # the pull request itself is another test's
     world.says(7, "eve", "run-slow: scaled")
     world.says(7, "ada", "Thanks!")
     world.says(7, "export-matrix[bot]", "run-slow: scaled")
@@ -267,6 +267,37 @@ def test_run_slow_is_for_listed_people_and_for_the_commit_that_they_saw(world: W
     world.pull(7, world.commit("topic", "FACTOR = 0\n"), "closed")
     world.work()
     assert "commits were pushed after the comment" in world.answers()[-1]
+
+
+def test_what_can_not_be_run_is_told_with_the_reason_instead_of_pending_for_ever(
+    world: World,
+) -> None:
+    git(world.folder / "author", "rm", "-q", "-r", "src/transformers/exporters")
+    world.pull(7, world.commit("topic", "FACTOR = 2\n"))
+    world.work()
+    assert "⚠️ No export reported" in world.report()
+    assert "has no transformers.exporters" in world.report()
+    assert [check["conclusion"] for check in world.fake.checks] == ["cancelled"]
+    assert [state for state, _ in world.states()] == ["failed"]
+
+
+def test_a_workflow_that_was_cancelled_is_told(world: World) -> None:
+    head = world.commit("topic", "FACTOR = 2\n")
+    world.pull(7, head)
+    with world.engine.begin() as connection:
+        connection.execute(tables.work.delete())
+    ended = {
+        "id": 5,
+        "head_sha": head,
+        "conclusion": "cancelled",
+        "html_url": "https://ci.example/5",
+    }
+    world.deliver("workflow_run", {"action": "completed", "workflow_run": ended})
+    world.deliver("push", {"ref": "refs/heads/main"})
+    world.work()
+    assert "[Workflow Run ⚙️](https://ci.example/5)" in world.report()
+    assert "⚠️ No export reported" in world.report()
+    assert [state for state, _ in world.states()] == ["done", "done"]
 
 
 def test_deliveries_that_are_forged_repeated_or_late_do_nothing(world: World) -> None:
