@@ -25,7 +25,7 @@ from runner.core.runs import CellVerdict, Verdict
 from runner.core.shrink import Step
 from runner.core.upstream import Found, Issue, issue
 from runner.execute.trials import Trials
-from runner.steps.searching import OnStep, Place, Search, Wanted
+from runner.steps.searching import OnStep, Place, Search, Wanted, same_outputs
 
 #: of a script's own process: imports, and what a first export costs
 _COLD_S, _COLD_MIB = 300, 1536
@@ -80,7 +80,7 @@ def reproduce(wanted: Wanted, place: Place, on_step: OnStep) -> Reproduction:
         search = Search(wanted, place, trials, on_step)
         subject, found = search.run()
     script, shown = _proven(search, subject, _seen(found))
-    same = _seen(shown) == _seen(found)
+    same = _seen(shown) == _seen(found) and same_outputs(shown, found)
     proof = _Proof(subject=subject, script=script, shown=shown, same=same)
     return _told(search, proof, seconds=time.monotonic() - began)
 

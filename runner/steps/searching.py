@@ -180,11 +180,27 @@ class Search:
                 candidate.case_file(), variant, candidate.backend, self._limits
             )
             self._known[text] = self.signed(found)
-            held = self._known[text].signature == self.signature
+            held = self._alike(self._known[text])
             step = Step(what=what, held=held, seconds=round(time.monotonic() - started, 2))
             self.steps.append(step)
             self._on_step(step)
-        return self._known[text].signature == self.signature
+        return self._alike(self._known[text])
+
+    def _alike(self, found: Result) -> bool:
+        return found.signature == self.signature and same_outputs(found, self.shown)
+
+
+def same_outputs(one: Result, other: Result) -> bool:
+    """Whether an output that is wrong in one is wrong in the other, where outputs are.
+
+    A signature of values that differ doesn't tell which.
+    """
+    first, second = _wrong(one), _wrong(other)
+    return first == second or bool(first & second)
+
+
+def _wrong(found: Result) -> set[str]:
+    return {each.name for part in found.components for each in part.outputs if each.problem}
 
 
 def _text(subject: Subject) -> str:

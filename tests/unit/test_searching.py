@@ -9,7 +9,7 @@ from harness.cells import Cell, Variant
 from harness.errors import MatrixError
 from harness.isolation.messages import Limits
 from harness.reproduce.subject import Described, Subject
-from harness.results import ComponentResult, Outcome, Result, Stage
+from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
 from runner.core.label import label
 from runner.revisions import Revision
 from runner.steps.searching import Place, Search, Wanted
@@ -114,6 +114,26 @@ def test_what_only_the_zoo_can_make_has_no_minimal_script() -> None:
     search, _ = _search(lambda text, backend: _failed() if "load_zoo" in text else PASSED)
     with pytest.raises(MatrixError, match="only with the weights and inputs of the zoo"):
         search.run()
+
+
+def test_a_smaller_case_has_the_wrong_output_that_the_cell_has() -> None:
+    def differs(*names: str) -> Result:
+        outputs = tuple(
+            OutputDifference(name=each, problem="values", max_abs_diff=0.5) for each in names
+        )
+        failed = _failed(Stage.COMPARE)
+        parts = (replace(failed.components[0], kind="mismatch", outputs=outputs),)
+        return failed.replace(kind="mismatch", components=parts)
+
+    def comes_to(text: str, backend: str) -> Result:
+        return differs("logits", "keys") if "'tie': True" in text else differs("values")
+
+    def of_cell(text: str, backend: str) -> Result:
+        return differs("logits") if "load_zoo" in text else comes_to(text, backend)
+
+    search, _ = _search(of_cell)
+    subject, _ = search.run()
+    assert subject.configuration == {"num_hidden_layers": 1, "tie": True}
 
 
 def test_other_sizes_are_called_as_the_cell_calls_them() -> None:
