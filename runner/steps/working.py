@@ -67,6 +67,9 @@ def do(engine: Engine, handlers: Mapping[str, Handler], taken: Work) -> None:
     try:
         with _kept(engine, taken):
             handler(taken)
+    except KeyboardInterrupt:
+        queue.put_back(engine, taken, after=timedelta(0), error="interrupted")
+        raise
     except GitHubError as error:
         _later(engine, taken, error, error.later_s)
     except MatrixError as error:
