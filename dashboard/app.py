@@ -13,7 +13,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from dashboard import webhooks
-from dashboard.pages import cells, detector, diffs, flaky, groups, known, overview, pulls, runs
+from dashboard.pages import (
+    cells,
+    detector,
+    diffs,
+    flaky,
+    groups,
+    known,
+    overview,
+    pulls,
+    reports,
+    runs,
+)
 from dashboard.rendering import STATIC, render
 from harness.errors import KnownFailureError, SelectionError
 from runner.store.engine import Engine
@@ -31,7 +42,7 @@ _HEADERS = {
 def create_app(engine: Engine) -> FastAPI:
     """The dashboard over a database that is open and up to date."""
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
-    pages = (overview, runs, diffs, cells, groups, known, flaky, detector, pulls, webhooks)
+    pages = (overview, runs, reports, diffs, cells, groups, known, flaky, detector, pulls, webhooks)
     for page in pages:
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -17,8 +17,10 @@ from starlette.responses import HTMLResponse
 
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
+from runner.core.amounts import seconds, size
 from runner.core.progress import pace, roughly
 from runner.core.summary import audit_line, canary_line, schedule_line
+from runner.steps.reporting import TEMPLATES
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -42,33 +44,11 @@ def ago(moment: datetime | None) -> str:
     """`3 h ago`."""
     if moment is None:
         return "not finished"
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
+    past = (datetime.now(UTC) - moment).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if past >= length:
+            return f"{int(past // length)} {unit} ago"
     return "just now"
-
-
-def seconds(value: float | None) -> str:
-    """`0.04 s`, `12.3 s`, `4 min 05 s`."""
-    if value is None:
-        return "-"
-    if value < 60:
-        return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest:02} s"
-
-
-def size(value: int | None) -> str:
-    """Bytes in binary units, `13.2 GiB`."""
-    if value is None:
-        return "-"
-    amount = float(value)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"
 
 
 def difference(value: float | None) -> str:
@@ -82,7 +62,7 @@ def cell_url(cell: Cell, run: int | None = None) -> str:
 @cache
 def _templates() -> Environment:
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FileSystemLoader([HERE / "templates", TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -69,10 +69,13 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
+    public_url: str | None = Field(
+        None, description="Address under which people find the dashboard, for links to it."
+    )
 
     @property
     def dashboard_url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
 @cache

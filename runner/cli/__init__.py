@@ -18,6 +18,7 @@ from runner.cli import (
     knowing,
     listing,
     planning,
+    reporting,
     reproducing,
     running,
     selfchecking,
@@ -39,6 +40,7 @@ listing.register(app)
 running.register(app)
 planning.register(app)
 telling.register(app)
+reporting.register(app)
 confirming.register(app)
 selfchecking.register(app)
 reproducing.register(app)

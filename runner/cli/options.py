@@ -99,7 +99,7 @@ Database = Annotated[
 ]
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Result files (*.jsonl), and plans (*.json)."),
+    typer.Argument(metavar="FILE...", help="Result files (*.jsonl), JUnit XML, plans (*.json)."),
 ]
 
 INSTALLED = "installed"

@@ -1,7 +1,7 @@
 """`plan` and `ingest`: a run that several machines run shares of, and what comes back of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -31,6 +31,7 @@ from runner.core.runs import Run
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps import running
+from runner.steps.junitfiles import ingest_junit
 from runner.steps.planfiles import close_if_complete, expect, read_plan, spell_plan, write_plan
 from runner.steps.plans import Plan
 from runner.steps.receiving import receive_file
@@ -99,7 +100,7 @@ def what_is_asked(asked: Asked, name: str | None) -> dict[str, str]:
     return drafted
 
 
-def ingest(
+def ingest(  # noqa: PLR0913  (one parameter per option)
     files: Files,
     *,
     checked: Annotated[
@@ -108,6 +109,12 @@ def ingest(
             help="Believe only what the one plan expects: the results were made by others' code."
         ),
     ] = False,
+    run: Annotated[
+        str | None, typer.Option(help="Of JUnit XML: the run that its results are of.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Of JUnit XML: the Transformers that was tested.")
+    ] = None,
     database: Database = None,
     as_json_: Json = False,
 ) -> None:
@@ -120,7 +127,9 @@ def ingest(
     for file in files:
         if _is_plan(file):
             continue
-        done, refused = _ingested(engine, file, _the_one(plans) if checked else None)
+        source = _Junit(run, revision) if file.suffix == ".xml" else None
+        plan = _the_one(plans) if checked else None
+        done, refused = _ingested(engine, file, plan, source)
         told.append({"file": str(file), "new": done.new, "seen": done.seen, "refused": refused})
         if not as_json_:
             out.print(f"{file}: {done.new} new results, {done.seen} known", markup=False)
@@ -133,8 +142,22 @@ def ingest(
     raise typer.Exit(0 if all(run.complete for run in runs) else 1)
 
 
-def _ingested(engine: Engine, file: Path, plan: Plan | None) -> tuple[Ingested, dict[str, int]]:
-    """What was taken of a file, and how many lines were not and why."""
+class _Junit(NamedTuple):
+    """Of what run JUnit XML is, where it doesn't say so itself."""
+
+    run: str | None
+    revision: str | None
+
+
+def _ingested(
+    engine: Engine, file: Path, plan: Plan | None, junit: _Junit | None
+) -> tuple[Ingested, dict[str, int]]:
+    """What was taken of a file, and how many lines (or tests) were not and why."""
+    if junit is not None:
+        if plan is not None:
+            raise MatrixError(f"{file}: --checked is for result files (*.jsonl), not for JUnit XML")
+        done, others = ingest_junit(engine, file, run=junit.run, revision=junit.revision)
+        return done, {"a test that names no cell": others} if others else {}
     if plan is None:
         return writes.ingest_file(engine, file, label=label), {}
     received = receive_file(engine, file, plan)

@@ -319,3 +319,22 @@ def test_a_run_tells_how_it_was_scheduled(client: TestClient, seeded: Engine) ->
     assert told in client.get("/runs/1").text
     assert client.get("/runs/1.json").json()["run"]["schedule"]["ratio"] == 1.0
     assert "least possible" not in client.get("/runs/2").text
+
+
+def test_the_report_of_a_run_is_a_page_and_the_same_as_json(client: TestClient) -> None:
+    page = client.get("/runs/2/report")
+    twin = client.get("/runs/2/report.json").json()
+    assert twin["headline"] in page.text
+    assert (twin["baseline"]["id"], twin["state"]) == (1, "lost")
+    assert "10 regressed" in page.text
+    assert 'href="/cells/mamba/MambaModel/forward-static/onnx?run=2"' in page.text
+    assert {each["word"] for each in twin["skips"]} == {"missing package"}
+    assert "<script>alert" not in page.text
+    assert 'href="/runs/2/report"' in client.get("/runs/2").text
+
+
+def test_an_interrupted_run_is_reported_as_incomplete(client: TestClient) -> None:
+    twin = client.get("/runs/3/report.json").json()
+    assert twin["state"] == "incomplete"
+    assert twin["lacking"] == ["288 of 480 cells have no result"]
+    assert "Incomplete, there may be more" in client.get("/runs/3/report").text

@@ -1,0 +1,316 @@
+"""What a run is told as: one object, of which Markdown, HTML, mail and JSON are renderings.
+
+Its state, by the first that holds:
+
+1. `incomplete`  results are missing, suspects are still to be retried, or the canary differs: never
+                 told as good, whatever else is there;
+2. `lost`        something that the baseline could do is gone, or may be;
+3. `doubtful`    something that passed ends in a way that is not trusted;
+4. `alone`       there is no baseline, so that nothing is said of losses;
+5. `clean`       everything was run, on both sides, and nothing is lost.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from runner.core.change import Change
+from runner.core.diff import CellChange, Diff, GroupChange
+from runner.core.inline import CELLS_PER_GROUP, arrow
+from runner.core.known import Known
+from runner.core.render import ENTRIES, TITLES, headline
+from runner.core.report.reasons import Count, counted
+from runner.core.runs import CellVerdict, Run, Verdict
+from runner.core.sections import CONFIRMED
+from runner.core.summary import audit_line, canary_line, schedule_line, summary_line
+
+_TOP = 8
+_FAILED = (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM)
+
+
+class State(StrEnum):
+    """How a run stands."""
+
+    INCOMPLETE = "incomplete"
+    LOST = "lost"
+    DOUBTFUL = "doubtful"
+    ALONE = "alone"
+    CLEAN = "clean"
+
+    @property
+    def good(self) -> bool:
+        return self is State.CLEAN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A run, as its report names it."""
+
+    id: int
+    uid: str
+    revision: str
+    selection: str
+    started_at: datetime
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A cell that changed."""
+
+    cell: str
+    #: `✅ ⟹ ❌`
+    arrow: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Cells that changed alike and fail alike."""
+
+    signature: str | None = None
+    title: str | None = None
+    #: whose it is, with the evidence
+    owner: str | None = None
+    count: int
+    #: the first of them
+    items: tuple[Item, ...]
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One class of changes, counted."""
+
+    name: str
+    title: str
+    count: int
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """An entry of known failures that nothing is left of."""
+
+    place: str
+    cells: str
+    reason: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a cell took."""
+
+    cell: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A package of the stack; `before` is the baseline's, where it is another."""
+
+    name: str
+    version: str
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run is told as."""
+
+    state: State
+    headline: str
+    #: what is not there, or not to be relied on, in a sentence each
+    lacking: tuple[str, ...]
+    run: Side
+    baseline: Side | None
+    #: in pytest's words
+    summary: str
+    expected: int
+    received: int
+    #: reuse, schedule and canary, in a line each
+    notes: tuple[str, ...]
+    skips: tuple[Count, ...]
+    #: by kind
+    failures: tuple[Count, ...]
+    sections: tuple[Section, ...]
+    stale: tuple[Stale, ...]
+    slowest: tuple[Cost, ...]
+    #: by resident memory, and by what their programs plan
+    biggest: tuple[Cost, ...]
+    largest_plans: tuple[Cost, ...]
+    versions: tuple[Version, ...]
+
+
+def report(
+    run: Run,
+    verdicts: Sequence[CellVerdict],
+    known: Known,
+    diff: Diff | None,
+    *,
+    lost_shards: Collection[str] = (),
+) -> Report:
+    """The report of a run; `diff` is the one with its baseline, if it has one.
+
+    `lost_shards` are parts of the run that ended without their results, and why.
+    """
+    lacking = (*_lacking(run), *lost_shards)
+    state = _state(run, diff, lacking)
+    return Report(
+        state=state,
+        headline=_headline(state, run, diff),
+        lacking=lacking,
+        run=_side(run),
+        baseline=_side(diff.baseline) if diff else None,
+        summary=summary_line(run.verdicts, run.duration_s),
+        expected=run.expected,
+        received=run.received,
+        notes=tuple(_notes(run)),
+        skips=counted(each.reason for each in verdicts if each.verdict is Verdict.SKIP),
+        failures=_by_kind(verdicts),
+        sections=tuple(_sections(diff)) if diff else (),
+        stale=tuple(_stale(known)),
+        slowest=_top(verdicts, "duration_s"),
+        biggest=_top(verdicts, "peak_rss_bytes"),
+        largest_plans=_top(verdicts, "planned_bytes"),
+        versions=tuple(_versions(run.stack, diff.baseline.stack if diff else None)),
+    )
+
+
+def _state(run: Run, diff: Diff | None, lacking: Sequence[str]) -> State:
+    if lacking or not run.complete:
+        return State.INCOMPLETE
+    if diff is None:
+        return State.ALONE
+    if diff.losses:
+        return State.LOST
+    return State.CLEAN if diff.trusted and not diff.doubts else State.DOUBTFUL
+
+
+def _headline(state: State, run: Run, diff: Diff | None) -> str:
+    if diff is not None and (diff.losses or diff.doubts or state is not State.INCOMPLETE):
+        return headline(diff)
+    if state is State.INCOMPLETE:
+        return f"⚠️ incomplete: {run.received:,} of {run.expected:,} cells have a result"
+    return "no earlier complete run to compare with: nothing is said of losses"
+
+
+def _lacking(run: Run) -> Iterator[str]:
+    missing = run.expected - run.received
+    if missing > 0:
+        yield f"{missing:,} of {run.expected:,} cells have no result"
+    elif not run.complete:
+        yield "no cell was run" if not run.expected else "suspects are still to be retried"
+    if run.doubtful:
+        yield "the canary differs from the run's results"
+
+
+def _side(run: Run) -> Side:
+    return Side(
+        id=run.id,
+        uid=run.uid,
+        revision=run.revision,
+        selection=run.selection,
+        started_at=run.started_at,
+        duration_s=run.duration_s,
+    )
+
+
+def _notes(run: Run) -> Iterator[str]:
+    if run.audit and (run.audit.carried or run.audit.audited):
+        yield audit_line(run.audit)
+    if run.schedule:
+        yield schedule_line(run.schedule)
+    if run.canary:
+        yield canary_line(run.canary)
+
+
+def _by_kind(verdicts: Iterable[CellVerdict]) -> tuple[Count, ...]:
+    """Failures by kind, with the most frequent title of each."""
+    titles: dict[str, Counter[str]] = {}
+    for each in verdicts:
+        if each.verdict in _FAILED:
+            said = each.title or each.reason or ""
+            titles.setdefault(each.kind or each.verdict, Counter())[said] += 1
+    counts = [
+        Count(word=kind, count=found.total(), example=found.most_common(1)[0][0])
+        for kind, found in titles.items()
+    ]
+    return tuple(sorted(counts, key=lambda each: (-each.count, each.word)))
+
+
+def _sections(diff: Diff) -> Iterator[Section]:
+    for change in Change:
+        groups = tuple(_group(each) for each in diff.groups if each.change is change)
+        if groups:
+            count = sum(group.count for group in groups)
+            yield Section(name=change, title=TITLES[change], count=count, groups=groups)
+    for outcome, cells in diff.executed_again:
+        # What stands with its change above is only counted here.
+        items = _items(cells) if outcome.set_aside else ()
+        groups = (Group(count=len(cells), items=items),) if items else ()
+        yield Section(
+            name=f"confirmed-{outcome}", title=CONFIRMED[outcome], count=len(cells), groups=groups
+        )
+    excused = [item for item in diff.cells if item.change.told and item.excused]
+    if excused:
+        group = Group(count=len(excused), items=_items(excused))
+        title = "changed as known failures say"
+        yield Section(name="known", title=title, count=len(excused), groups=(group,))
+    if diff.counts.get(Change.STILL_FAILING):
+        count = diff.counts[Change.STILL_FAILING]
+        yield Section(name=Change.STILL_FAILING, title=TITLES[Change.STILL_FAILING], count=count)
+
+
+def _group(found: GroupChange) -> Group:
+    # Roots first: what depends on one says the same again.
+    cells = [item for item in found.cells if item.root is None]
+    cells += [item for item in found.cells if item.root is not None]
+    return Group(
+        signature=found.signature,
+        title=found.title,
+        owner=found.owner.evidence if found.owner else None,
+        count=len(cells),
+        items=_items(cells),
+    )
+
+
+def _items(cells: Iterable[CellChange]) -> tuple[Item, ...]:
+    first = list(cells)[:CELLS_PER_GROUP]
+    return tuple(Item(cell=item.cell.id, arrow=arrow(item), why=_why(item)) for item in first)
+
+
+def _why(item: CellChange) -> str:
+    told = [item.reason, item.confirmation.why if item.confirmation else None]
+    told.append(f"contains {item.root.id}" if item.root else None)
+    return "; ".join(filter(None, told))
+
+
+def _stale(known: Known) -> Iterator[Stale]:
+    for entry in known.entries:
+        if entry.stale:
+            yield Stale(
+                place=entry.row.place,
+                cells=entry.row.cells,
+                reason=entry.row.reason,
+                told=ENTRIES[entry.standing],
+            )
+
+
+def _top(verdicts: Iterable[CellVerdict], field: str) -> tuple[Cost, ...]:
+    amounts = ((each.cell.id, getattr(each, field)) for each in verdicts)
+    known = sorted(((cell, amount) for cell, amount in amounts if amount), key=lambda x: -x[1])
+    return tuple(Cost(cell=cell, amount=amount) for cell, amount in known[:_TOP])
+
+
+def _versions(now: Mapping[str, str], before: Mapping[str, str] | None) -> Iterator[Version]:
+    then = now if before is None else before
+    for name in {**now, **then}:
+        here, there = now.get(name, "none"), then.get(name, "none")
+        yield Version(name=name, version=here, before=None if here == there else there)

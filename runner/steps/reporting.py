@@ -1,0 +1,53 @@
+"""The report of a stored run, and its renderings for people outside the dashboard."""
+
+import json
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from runner.core.amounts import seconds, size
+from runner.core.report.made import Report, report
+from runner.steps.comparing import compare_runs
+from runner.steps.knowing import known_of
+from runner.store import reads
+from runner.store.engine import Engine
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def report_of(
+    engine: Engine, ref: str, *, baseline: str | None = None, lost_shards: tuple[str, ...] = ()
+) -> Report:
+    """The report of a run; without a baseline, against the newest earlier complete run."""
+    run = reads.run(engine, ref)
+    earlier = reads.run(engine, baseline) if baseline else reads.previous_complete(engine, run)
+    verdicts = reads.verdicts(engine, run.id)
+    found = compare_runs(engine, str(earlier.id), str(run.id)) if earlier else None
+    return report(run, verdicts, known_of(run, verdicts), found, lost_shards=lost_shards)
+
+
+def as_record(told: Report) -> dict[str, Any]:
+    """What `report --format json` prints, and the page's JSON twin."""
+    record: dict[str, Any] = json.loads(json.dumps(asdict(told), default=str))
+    return record
+
+
+def as_html(told: Report, *, root: str) -> str:
+    """A page that stands alone; `root` is the dashboard's address, which its links lead to."""
+    return _templates().get_template("report_alone.html").render(told=told, root=root)
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(seconds=seconds, size=size)
+    return made
