@@ -17,6 +17,7 @@ from dashboard.pages import (
     cells,
     detector,
     diffs,
+    feed,
     flaky,
     groups,
     known,
@@ -42,8 +43,8 @@ _HEADERS = {
 def create_app(engine: Engine) -> FastAPI:
     """The dashboard over a database that is open and up to date."""
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
-    pages = (overview, runs, reports, diffs, cells, groups, known, flaky, detector, pulls, webhooks)
-    for page in pages:
+    pages = (overview, runs, reports, feed, diffs, cells, groups, known, flaky, detector, pulls)
+    for page in (*pages, webhooks):
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)

@@ -8,6 +8,7 @@ MatrixError          a user can do something about it: one line, exit code 2
 ├── RevisionError    a revision that can't be found, unpacked or used with this stack
 ├── StoreError       a database that is missing, behind or ahead of the code
 ├── GitHubError      GitHub refuses, is down, or can't be reached
+├── NotifyError      nobody can be told: a webhook or a mail server refuses, or is down
 ├── CaseError        the zoo can't build or run a model class: `error`, ours
 │   └── SkipError    the class can't run here (a package) or alone (a helper): `skip`
 └── RuntimeLimit     exported, but the backend's own runtime can't run it: `fail`, theirs
@@ -52,6 +53,10 @@ class GitHubError(MatrixError):
         """`later_s`: seconds after which it may do; None if trying again is in vain."""
         super().__init__(message)
         self.later_s = later_s
+
+
+class NotifyError(MatrixError):
+    """A webhook or a mail server refuses, or can't be reached."""
 
 
 class CaseError(MatrixError):

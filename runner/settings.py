@@ -1,5 +1,6 @@
 """Settings: read once, from `EXPORT_MATRIX_*`; nothing else reads the process' variables."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -72,10 +73,28 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Address under which people find the dashboard, for links to it."
     )
+    slack_url: SecretStr | None = Field(
+        None, description="Slack-compatible webhook that `nightly` tells."
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="Mail server: `smtp://user:password@host:587`, or `smtps://`."
+    )
+    mail_from: str = Field("export-matrix@localhost", description="Sender of mail.")
+    mail_to: str | None = Field(None, description="Whom `nightly` writes to, with commas between.")
 
     @property
     def dashboard_url(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+#: what no process that runs cells is given
+_SECRETS = ("slack_url", "smtp_url")
+
+
+def without_secrets() -> dict[str, str]:
+    """The process' variables, but for how people are told: for commands that run cells."""
+    hidden = {f"export_matrix_{name}" for name in _SECRETS}
+    return {name: each for name, each in os.environ.items() if name.lower() not in hidden}  # noqa: TID251  (handed on)
 
 
 @cache

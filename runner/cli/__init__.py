@@ -17,6 +17,7 @@ from runner.cli import (
     database,
     knowing,
     listing,
+    nightly,
     planning,
     reporting,
     reproducing,
@@ -41,6 +42,7 @@ running.register(app)
 planning.register(app)
 telling.register(app)
 reporting.register(app)
+nightly.register(app)
 confirming.register(app)
 selfchecking.register(app)
 reproducing.register(app)

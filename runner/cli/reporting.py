@@ -39,7 +39,7 @@ def report(
     *,
     baseline: Annotated[
         str | None,
-        typer.Option(help="Compare with this run. Default: the newest complete one before it."),
+        typer.Option(help="Compare with this run. Default: as `diff` chooses it."),
     ] = None,
     format_: Annotated[
         ReportFormat, typer.Option("--format", help="How to tell it; `junit` for CI viewers.")

@@ -1,6 +1,7 @@
 """The report of a stored run, and its renderings for people outside the dashboard."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from runner.core.amounts import seconds, size
 from runner.core.report.made import Report, report
+from runner.steps.baselines import baseline_of
 from runner.steps.comparing import compare_runs
 from runner.steps.knowing import known_of
 from runner.store import reads
@@ -18,15 +20,24 @@ from runner.store.engine import Engine
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def report_of(
-    engine: Engine, ref: str, *, baseline: str | None = None, lost_shards: tuple[str, ...] = ()
+def report_of(  # noqa: PLR0913  (what a report is made of)
+    engine: Engine,
+    ref: str,
+    *,
+    baseline: str | None = None,
+    alone: bool = False,
+    lost_shards: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Report:
-    """The report of a run; without a baseline, against the newest earlier complete run."""
+    """The report of a run; without a baseline against the one that `diff` takes, unless `alone`."""
     run = reads.run(engine, ref)
-    earlier = reads.run(engine, baseline) if baseline else reads.previous_complete(engine, run)
+    usual = None if baseline or alone else baseline_of(engine, run)
+    earlier = reads.run(engine, baseline) if baseline else usual and usual.run
     verdicts = reads.verdicts(engine, run.id)
     found = compare_runs(engine, str(earlier.id), str(run.id)) if earlier else None
-    return report(run, verdicts, known_of(run, verdicts), found, lost_shards=lost_shards)
+    return report(
+        run, verdicts, known_of(run, verdicts), found, lost_shards=lost_shards, notes=notes
+    )
 
 
 def as_record(told: Report) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from fastapi.testclient import TestClient
@@ -338,3 +339,21 @@ def test_an_interrupted_run_is_reported_as_incomplete(client: TestClient) -> Non
     assert twin["state"] == "incomplete"
     assert twin["lacking"] == ["288 of 480 cells have no result"]
     assert "Incomplete, there may be more" in client.get("/runs/3/report").text
+
+
+def test_the_feed_tells_the_last_runs_with_links_to_their_reports(client: TestClient) -> None:
+    answer = client.get("/feed.xml")
+    assert answer.headers["content-type"].startswith("application/atom+xml")
+    atom = "{http://www.w3.org/2005/Atom}"
+    entries = fromstring(answer.text).findall(f"{atom}entry")
+    titles = [entry.findtext(f"{atom}title") or "" for entry in entries]
+    assert [title.partition(":")[0] for title in titles] == [
+        "3 · 5.23.0",
+        "2 · 5.23.0",
+        "1 · 5.22.2",
+    ]
+    assert "❌" in titles[1]
+    assert "✅" not in titles[0]
+    link = entries[1].find(f"{atom}link")
+    assert link is not None
+    assert link.get("href") == "http://testserver/runs/2/report"

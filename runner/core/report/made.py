@@ -134,7 +134,7 @@ class Report:
     summary: str
     expected: int
     received: int
-    #: reuse, schedule and canary, in a line each
+    #: other stacks, reuse, schedule and canary, in a line each
     notes: tuple[str, ...]
     skips: tuple[Count, ...]
     #: by kind
@@ -148,13 +148,14 @@ class Report:
     versions: tuple[Version, ...]
 
 
-def report(
+def report(  # noqa: PLR0913  (what a report is made of)
     run: Run,
     verdicts: Sequence[CellVerdict],
     known: Known,
     diff: Diff | None,
     *,
     lost_shards: Collection[str] = (),
+    notes: Collection[str] = (),
 ) -> Report:
     """The report of a run; `diff` is the one with its baseline, if it has one.
 
@@ -171,7 +172,7 @@ def report(
         summary=summary_line(run.verdicts, run.duration_s),
         expected=run.expected,
         received=run.received,
-        notes=tuple(_notes(run)),
+        notes=(*notes, *_notes(run)),
         skips=counted(each.reason for each in verdicts if each.verdict is Verdict.SKIP),
         failures=_by_kind(verdicts),
         sections=tuple(_sections(diff)) if diff else (),
