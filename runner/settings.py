@@ -70,9 +70,6 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
-    public_url: str | None = Field(
-        None, description="Address under which people find the dashboard, for links to it."
-    )
     slack_url: SecretStr | None = Field(
         None, description="Slack-compatible webhook that `nightly` tells."
     )
@@ -88,7 +85,13 @@ class Settings(BaseSettings):
 
 
 #: what no process that runs cells is given
-_SECRETS = ("slack_url", "smtp_url")
+_SECRETS = (
+    "slack_url",
+    "smtp_url",
+    "github_token",
+    "github_key",
+    "webhook_secret",
+)
 
 
 def without_secrets() -> dict[str, str]:
