@@ -128,8 +128,8 @@ def ingest(  # noqa: PLR0913  (one parameter per option)
         if _is_plan(file):
             continue
         source = _Junit(run, revision) if file.suffix == ".xml" else None
-        plan = _the_one(plans) if checked else None
-        done, refused = _ingested(engine, file, plan, source)
+        believed = _the_one(plans) if checked else None
+        done, refused = _ingested(engine, file, believed, source)
         told.append({"file": str(file), "new": done.new, "seen": done.seen, "refused": refused})
         if not as_json_:
             out.print(f"{file}: {done.new} new results, {done.seen} known", markup=False)
