@@ -134,8 +134,10 @@ def _class(cell: Cell) -> tuple[str, str]:
 
 def _ruled(failed: CellVerdict, others: Mapping[Cell, CellVerdict]) -> _Ruling:
     rule = failed.owner or "unknown"
-    if failed.stage is None or failed.stage.order < Stage.CAPTURE.order:
-        return _Ruling(rule, "stopped before any export", decided=False)
+    early = failed.stage is None or failed.stage.order < Stage.CAPTURE.order
+    if early or failed.verdict is Verdict.ERROR:
+        fact = "stopped before any export" if early else "the case itself can't tell"
+        return _Ruling(rule, fact, decided=False)
     upstream = rule if rule in _UPSTREAM else "torch.export"
     if failed.cell.backend == WITNESS:
         return _witness_itself(failed, others, upstream)

@@ -50,6 +50,7 @@ _APPROXIMATING = ("executorch",)
 _WRAPPING = re.compile(
     r"failed on component|^Failed to (?:convert the exported|decompose the FX|export the model)"
 )
+_LARGEST = re.compile(r"largest difference (\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 _SPEECHLESS = re.compile(r"\w+\Z")
 _LOOP = re.compile(r"^for \w+ in \w+:")
 # What a reason says of the case rather than of the failure.
@@ -186,7 +187,10 @@ def _differs(evidence: Evidence, model: str | None) -> str:
         return f"values differ {far} where {' and '.join(names)} is replaced"
     if evidence.backend in _APPROXIMATING and far == "slightly":
         return f"values differ slightly on {evidence.backend}"
-    size = f" by about 1e{math.floor(math.log10(evidence.worst_difference or 1)):+d}"
+    # The output that is named, and not the worst of all, is what a title tells of.
+    own = _LARGEST.search(evidence.reason)
+    by = float(own[1]) if own else evidence.worst_difference or 1
+    size = f" by about 1e{math.floor(math.log10(by or 1)):+d}"
     named = re.search(r"output '([^']*)'", evidence.reason)
     if named is None:
         return mask(evidence.reason, model=model) + size

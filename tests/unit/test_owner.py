@@ -96,6 +96,24 @@ def test_where_converter_and_runtime_are_one_project_it_is_named(stage: str) -> 
     assert owner(failed, [failed, _is(Verdict.PASS, "dynamo")]).name == "executorch"
 
 
+def test_an_error_of_ours_stays_ours_although_others_err_alike() -> None:
+    erred = [
+        CellVerdict(
+            cell=_cell(backend),
+            verdict=Verdict.ERROR,
+            stage=Stage.COMPARE,
+            kind="random",
+            owner="harness",
+            signature="s1-random",
+        )
+        for backend in ("dynamo", "onnx")
+    ]
+    assert [owner(each, erred).name for each in erred] == ["harness", "harness"]
+    assert owner(erred[0], erred).evidence == (
+        "the case itself can't tell; no evidence, so its rule's owner: harness"
+    )
+
+
 def test_the_evidence_is_a_sentence() -> None:
     failed = _fails("onnx", "lower")
     siblings = [
