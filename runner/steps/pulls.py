@@ -46,6 +46,7 @@ from runner.store.pulls import PullRuns, note_runs
 
 AFFECTED = "affected"
 _AUDIT_PERCENT = 0.0
+_AXES = ("backend", "variant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,24 @@ def chosen(bench: Bench, ready: Prepared, words: Sequence[str] = ()) -> Chosen:
     words = words or bench.select.split()
     if list(words) == [AFFECTED]:
         return _affected(bench, ready)
+    if exact := _exact(words):
+        backends, variants = ({getattr(cell, axis) for cell in exact} for axis in _AXES)
+        everything = replace(
+            bench.asked("all"), backends=sorted(backends), variants=sorted(variants)
+        )
+        sides = (_side(everything, side) for side in (ready.before, ready.after))
+        before, after = (_only(side, exact) for side in sides)
+        return _capped(bench, before, after, "what was lost, again")
     asked = bench.asked(*words)
     return _capped(bench, _side(asked, ready.before), _side(asked, ready.after), quoted(asked.text))
+
+
+def _exact(words: Sequence[str]) -> set[Cell]:
+    """The cells, if the words are their ids and nothing else: many globs would take minutes."""
+    try:
+        return {Cell.parse(word) for word in words}
+    except SelectionError:
+        return set()
 
 
 def _affected(bench: Bench, ready: Prepared) -> Chosen:

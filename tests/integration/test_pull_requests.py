@@ -232,12 +232,22 @@ def test_a_planted_regression_is_told_and_its_fix_rewrites_the_comment(world: Wo
     assert "<img src=x> @everyone" in coded
     assert [check["conclusion"] for check in world.fake.checks] == ["failure"]
 
+    world.says(7, "ada", "rerun-failed")
+    world.work()
+    assert f"exports: `{SCALED}`\n\n1 export of" in world.answers()[0]
+    assert "❌ 1 new failed export from this PR" in world.report()
+
     fixed = world.commit("topic", "FACTOR = 2  # the fix\n")
     world.pull(7, fixed, "synchronize")
     world.work()
     assert "✅ No failing export specific to this PR" in world.report()
     assert f"`{fixed[:8]}`" in world.report()
-    assert [check["conclusion"] for check in world.fake.checks] == ["failure", "success"]
+    conclusions = [check["conclusion"] for check in world.fake.checks]
+    assert conclusions == ["failure", "failure", "success"]
+    _pages_tell(world, planted, fixed)
+
+
+def _pages_tell(world: World, planted: str, fixed: str) -> None:
     page = httpx2.get(world.hook.replace("/webhooks/github", f"/pr/7.json?sha={planted[:8]}"))
     assert page.json()["state"] == "regressed"
     html = httpx2.get(world.hook.replace("/webhooks/github", f"/pr/7?sha={fixed[:8]}"))

@@ -65,7 +65,8 @@ def _accepted(told: Accepted) -> Iterator[str]:
     else:
         yield f"exports: {quoted(told.selection, length=1000)}"
     yield ""
-    yield f"{told.cells:,} exports of {quoted(told.commit[:12])}. {told.capped}".rstrip()
+    counted = "1 export" if told.cells == 1 else f"{told.cells:,} exports"
+    yield f"{counted} of {quoted(told.commit[:12])}. {told.capped}".rstrip()
     yield from _unknown(told.unknown)
 
 
