@@ -1,7 +1,8 @@
 """The dashboard's application: pages, their JSON twins, errors, and what every response carries.
 
-It only reads, but for what GitHub sends, which is queued (`webhooks`). What models and exporters
-printed is shown, so the content security policy allows no script and no style but our own.
+It only reads, but for what GitHub sends, which is queued (`webhooks`), and for results that holders
+of a token send (`uploads`). What models and exporters printed is shown, so the content security
+policy allows no script and no style but our own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from dashboard import webhooks
+from dashboard import uploads, webhooks
 from dashboard.pages import (
     cells,
     detector,
@@ -44,7 +45,7 @@ def create_app(engine: Engine) -> FastAPI:
     """The dashboard over a database that is open and up to date."""
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
     pages = (overview, runs, reports, feed, diffs, cells, groups, known, flaky, detector, pulls)
-    for page in (*pages, webhooks):
+    for page in (*pages, webhooks, uploads):
         app.include_router(page.routes(engine))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
+    upload_url: str | None = Field(None, description="Dashboard that `upload` sends results to.")
+    upload_token: SecretStr | None = Field(None, description="Token that `upload` sends with.")
     slack_url: SecretStr | None = Field(
         None, description="Slack-compatible webhook that `nightly` tells."
     )
@@ -91,6 +93,7 @@ _SECRETS = (
     "github_token",
     "github_key",
     "webhook_secret",
+    "upload_token",
 )
 
 

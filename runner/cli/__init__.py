@@ -26,6 +26,7 @@ from runner.cli import (
     serving,
     telling,
     unlocking,
+    uploading,
 )
 from runner.cli.console import err
 from runner.core.plain import plain
@@ -52,6 +53,8 @@ bisecting.register(app)
 knowing.register(app)
 serving.register(app)
 botting.register(app)
+app.command("upload")(uploading.upload)
+app.add_typer(uploading.app, name="token")
 app.add_typer(database.app, name="db")
 
 

@@ -261,3 +261,17 @@ pull_run = Table(
     Column("scope", Text, nullable=False),
     Column("noted_at", DateTime(timezone=True), nullable=False),
 )
+
+# Who may send results: a project, for runs whose names a glob means. Its secret is not kept.
+token = Table(
+    "token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project", String(100), nullable=False),
+    Column("runs", String(200), nullable=False),
+    # SHA-256 of the secret, which is random enough to need no salt
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
