@@ -91,7 +91,7 @@ def test_a_secret_is_nowhere_in_the_database(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (_lines("BertModel") + b'{"half": ', "line 2"),
+        (_lines("BertModel") + b'{"half": ', "shard 3:2: not JSON"),
         (_lines("BertModel") + _lines("BertModel", run="other"), "'other'"),
         (gzip.compress(_lines("BertModel"))[:-9], "broke off"),
         (gzip.compress(_lines("BertModel")) + b"more", "behind its gzip"),
