@@ -12,7 +12,8 @@ from runner.core.inline import arrow
 from runner.core.pull.comment import parts, reproduce
 from runner.core.pull.fitting import fitted
 from runner.core.pull.quoting import one_line
-from runner.core.pull.report import Group, Report, State
+from runner.core.pull.report import Report, State
+from runner.core.pull.sections import Group
 
 NAME = "Export Matrix"
 _CONCLUSIONS = {

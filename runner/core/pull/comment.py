@@ -11,7 +11,8 @@ from runner.core.diff import CellChange
 from runner.core.inline import arrow
 from runner.core.pull.fitting import COMMENT_BYTES, Block, Part, fitted
 from runner.core.pull.quoting import in_table, quoted
-from runner.core.pull.report import Facts, Group, Report, Section
+from runner.core.pull.report import Facts, Report
+from runner.core.pull.sections import Group, Section
 
 MARKER = "<!-- export-matrix:report -->"
 _SHORT = 8
