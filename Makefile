@@ -35,7 +35,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.grouping
 
 # CHECKOUT=path/to/transformers@commit
-faithful: $(VENV)/.test
+faithful: $(VENV)/.testers
 	$(BIN)/python -m tests.faithful $(CHECKOUT)
 
 demo: $(VENV)/.base
@@ -60,3 +60,8 @@ $(VENV)/.exporters: $(VENV)/.base
 $(VENV)/.test: $(VENV)/.base
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	touch $@ $(VENV)/.exporters
+
+# What the model testers of a Transformers checkout import.
+$(VENV)/.testers: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,testers]'
+	touch $@

@@ -75,7 +75,7 @@ def _elsewhere(checkout: str, types: Sequence[str], path: Path | None) -> Iterat
 
 def _line(row: dict[str, Any]) -> str:
     if not row["theirs"]:
-        return f"{row['type']:16} no class that both can build"
+        return f"{row['type']:16} no class that both can build: {row['refused']}"
     share = row["common"] / row["theirs"]
     missed = ", ".join(row["missed"][:12])
     return (
@@ -94,11 +94,12 @@ def measured(types: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def _measured(model_type: str, names: Sequence[str], zoos: Mapping[str, Zoo]) -> dict[str, Any]:
     lines: dict[str, set[str]] = {name: set() for name in zoos}
-    classes = []
+    classes, refused = [], ""
     for model_class in names:
         try:
             cases = {name: zoo.build(model_type, model_class) for name, zoo in zoos.items()}
-        except CaseError:
+        except CaseError as error:
+            refused = str(error)
             continue
         classes.append(model_class)
         for name, case in cases.items():
@@ -107,6 +108,7 @@ def _measured(model_type: str, names: Sequence[str], zoos: Mapping[str, Zoo]) ->
     return {
         "type": model_type,
         "classes": classes,
+        "refused": refused,
         "ours": len(ours),
         "theirs": len(theirs),
         "common": len(ours & theirs),
