@@ -9,7 +9,7 @@ import typer
 
 from harness.errors import MatrixError
 from runner.cli.console import as_json, err, interruptible, listed, out
-from runner.cli.options import Database, Json, Words
+from runner.cli.options import Database, Json, Words, Workers
 from runner.core.pull.check import as_json as report_record
 from runner.core.pull.comment import as_comment
 from runner.core.pull.events import Kind, read_event
@@ -28,10 +28,6 @@ Checkout = Annotated[
 ]
 Workflow = Annotated[
     str | None, typer.Option(help="Address of the job that this is, for the comment's first link.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
 ]
 
 

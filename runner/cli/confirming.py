@@ -12,7 +12,15 @@ from rich.progress import Progress as Bar
 from harness.isolation.machine import usual_workers
 from harness.results import Result
 from runner.cli.console import err, interruptible
-from runner.cli.options import Database, LimitsFile, MemoryBudget, TimeLimit, limit_rules
+from runner.cli.options import (
+    Database,
+    LimitsFile,
+    MemoryBudget,
+    TimeLimit,
+    Workers,
+    limit_rules,
+    opened,
+)
 from runner.cli.telling import Checkout, FailOn, Format, FormatOption, Onto, Runs, tell, two
 from runner.core.confirm import ENOUGH
 from runner.core.plain import plain
@@ -20,7 +28,6 @@ from runner.settings import settings
 from runner.steps.comparing import compare_runs
 from runner.steps.confirming import Confirming, OnExecution
 from runner.steps.running import Room
-from runner.store.engine import open_store, require_current
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +42,7 @@ def confirm(  # noqa: PLR0913  (one parameter per option)
     ] = ENOUGH,
     checkout: Checkout = None,
     onto: Onto = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
-    ] = None,
+    workers: Workers = None,
     limits: LimitsFile = None,
     time_limit: TimeLimit = None,
     memory_budget: MemoryBudget = None,
@@ -47,8 +51,7 @@ def confirm(  # noqa: PLR0913  (one parameter per option)
     database: Database = None,
 ) -> None:
     """Execute what looks lost again, on head and on baseline; then tell the diff. It can go on."""
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     baseline, head = two(runs)
     found = compare_runs(engine, baseline, head, checkout=checkout, onto=onto)
     confirming = Confirming(

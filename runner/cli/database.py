@@ -7,11 +7,11 @@ import typer
 from rich.progress import Progress
 
 from runner.cli.console import as_json, err, listed, out
-from runner.cli.options import Database, Json
+from runner.cli.options import Database, Json, opened
 from runner.core.label import label
 from runner.settings import settings
 from runner.store import resigning, writes
-from runner.store.engine import open_store, require_current
+from runner.store.engine import open_store
 from runner.store.engine import upgrade as upgrade_store
 
 app = typer.Typer(help="The database: schema, signatures, retention.", no_args_is_help=True)
@@ -36,8 +36,7 @@ def resign(*, as_json_: Json = False, database: Database = None) -> None:
     A group goes on, with all that was said of it, under the signature that most of its results
     have now. Interrupted, it can be run again; while runs are written as well.
     """
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     # Read once if nothing changes, else twice.
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         reading = bar.add_task("failures read", total=2 * resigning.failures(engine))
@@ -62,7 +61,6 @@ def prune(
     database: Database = None,
 ) -> None:
     """Remove old runs with their results."""
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     before = datetime.now(UTC) - timedelta(days=keep_days)
     out.print(f"{writes.prune(engine, before=before)} runs removed")

@@ -7,15 +7,13 @@ import typer
 
 from harness.errors import SelectionError
 from runner.cli.console import as_json, listed
-from runner.cli.options import Database, Json
+from runner.cli.options import Database, Json, opened
 from runner.core.known import Entry, Standing
 from runner.core.plain import plain
 from runner.core.render import ENTRIES, QUIET
 from runner.core.sections import STANDINGS
-from runner.settings import settings
 from runner.steps.knowing import DEBT_RUNS, Debt, Told, debts, known_in, newest_complete, skips_of
 from runner.store import reads
-from runner.store.engine import open_store, require_current
 
 _CELLS = 12
 
@@ -60,8 +58,7 @@ def known(  # noqa: PLR0913  (one parameter per option)
     """List known failures that are stale, expired or worse than they say, and their debt."""
     if skips is not None and "@" not in skips:
         raise SelectionError(f"--skips {skips!r} is no commit, such as path/to/transformers@main")
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     asked = newest_complete(engine) if run is None else reads.run(engine, run)
     if asked is None:
         raise SelectionError("no complete run yet; make one with: export-matrix run")

@@ -10,6 +10,7 @@ from harness.zoo.base import PROVIDERS
 from runner.core.limits import LimitRule, one_rule, project_rules, read_rules
 from runner.settings import settings
 from runner.steps.selecting import Asked
+from runner.store.engine import Engine, open_store, require_current
 
 Words = Annotated[
     list[str] | None,
@@ -88,6 +89,10 @@ MemoryBudget = Annotated[
         "free, or a container's limit.",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Database = Annotated[
     str | None,
@@ -104,6 +109,13 @@ Files = Annotated[
 
 INSTALLED = "installed"
 DEFAULT_ZOO = "transformers"
+
+
+def opened(database: str | None) -> Engine:
+    """The database that a command reads, of this version's schema; never made or upgraded here."""
+    engine = open_store(database or settings().database_url)
+    require_current(engine)
+    return engine
 
 
 def asked_for(  # noqa: PLR0913  (one parameter per option)

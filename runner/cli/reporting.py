@@ -9,14 +9,13 @@ import typer
 
 from harness.errors import MatrixError
 from runner.cli.console import as_json, out
-from runner.cli.options import Database
+from runner.cli.options import Database, opened
 from runner.core.report.junit import as_junit
 from runner.core.report.made import Report
 from runner.core.report.markdown import as_markdown
 from runner.settings import settings
 from runner.steps.reporting import as_html, as_record, report_of
 from runner.store import reads
-from runner.store.engine import open_store, require_current
 
 
 class ReportFormat(StrEnum):
@@ -50,8 +49,7 @@ def report(
     database: Database = None,
 ) -> None:
     """Tell a run: what changed, why cells fail or are skipped, what is slow, on which versions."""
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     if format_ is ReportFormat.JUNIT:
         found = reads.run(engine, run)
         text = as_junit(found, reads.verdicts(engine, found.id))

@@ -14,7 +14,7 @@ from harness.isolation.machine import memory_bytes
 from harness.isolation.messages import Limits
 from harness.zoo.base import PROVIDERS
 from runner.cli.console import as_json, err, interruptible, out
-from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, ZooName, limit_rules
+from runner.cli.options import DEFAULT_ZOO, INSTALLED, Database, Json, ZooName, limit_rules, opened
 from runner.core.limits import limited
 from runner.core.plain import plain
 from runner.core.shrink import Step
@@ -23,7 +23,6 @@ from runner.settings import settings
 from runner.steps.choosing import choose
 from runner.steps.reproducing import Reproduction, reproduce
 from runner.steps.searching import Place, Wanted
-from runner.store.engine import open_store, require_current
 
 SCRIPT, ISSUE = "reproduce.py", "issue.md"
 
@@ -83,8 +82,7 @@ def reproduce_(  # noqa: PLR0913  (one parameter per option)
     if "/" in failure:
         wanted, usual = Wanted(cell=Cell.parse(failure), zoo=zoo), INSTALLED
     else:
-        engine = open_store(database or settings().database_url)
-        require_current(engine)
+        engine = opened(database)
         wanted, run = choose(engine, failure)
         usual = run.revision
     terms = limited(wanted.cell, limit_rules())

@@ -26,6 +26,7 @@ from runner.cli.options import (
     TimeLimit,
     Variants,
     Words,
+    Workers,
     ZooName,
     asked_for,
     limit_rules,
@@ -68,10 +69,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
     zoo: ZooName = DEFAULT_ZOO,
     case: CasePath = None,
     dynamic_shapes: DynamicShapes = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
-    ] = None,
+    workers: Workers = None,
     plan_file: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Run this plan, or --shard I/N of it."),

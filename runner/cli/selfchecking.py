@@ -6,7 +6,15 @@ import typer
 
 from harness.isolation.machine import usual_workers
 from runner.cli.console import as_json, err, interruptible, listed, progress
-from runner.cli.options import INSTALLED, Database, Json, MemoryBudget, RevisionName, limit_rules
+from runner.cli.options import (
+    INSTALLED,
+    Database,
+    Json,
+    MemoryBudget,
+    RevisionName,
+    Workers,
+    limit_rules,
+)
 from runner.core.plain import plain
 from runner.core.selfcheck import Selfcheck, line
 from runner.revisions import resolve
@@ -29,10 +37,7 @@ def selfcheck(  # noqa: PLR0913  (one parameter per option)
     rounds: Annotated[
         int, typer.Option(min=2, help="Runs of the revision, to compare with each other.")
     ] = ROUNDS,
-    workers: Annotated[
-        int | None,
-        typer.Option("-n", "--workers", min=1, help="Cells at once. Default: by cores and memory."),
-    ] = None,
+    workers: Workers = None,
     memory_budget: MemoryBudget = None,
     database: Database = None,
     as_json_: Json = False,

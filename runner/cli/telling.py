@@ -10,16 +10,14 @@ import typer
 
 from harness.errors import MatrixError, SelectionError
 from runner.cli.console import as_json, err, listed
-from runner.cli.options import Database, Json
+from runner.cli.options import Database, Json, opened
 from runner.core.change import Change
 from runner.core.diff import Diff
 from runner.core.label import label_text
 from runner.core.plain import plain
 from runner.core.record import record_of
 from runner.core.render import as_markdown, as_text
-from runner.settings import settings
 from runner.steps.comparing import compare_runs
-from runner.store.engine import open_store, require_current
 
 
 class Format(StrEnum):
@@ -78,8 +76,7 @@ def diff(  # noqa: PLR0913  (one parameter per option)
     database: Database = None,
 ) -> None:
     """Compare two runs, cell by cell."""
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     baseline, head = two(runs)
     found = compare_runs(engine, baseline, head, checkout=checkout, onto=onto)
     tell(found, format_, fail_on or ())

@@ -8,7 +8,7 @@ import typer
 from harness.isolation.machine import memory_bytes
 from harness.isolation.messages import Limits
 from runner.cli.console import as_json, err, interruptible, listed
-from runner.cli.options import Database, Json
+from runner.cli.options import Database, Json, opened
 from runner.core.drafts import Draft
 from runner.core.plain import plain
 from runner.core.runs import FailureGroup, Run
@@ -17,7 +17,6 @@ from runner.settings import settings
 from runner.steps.explaining import explain_groups
 from runner.steps.unlocking import Drafting, stopped_at_capture
 from runner.store import reads
-from runner.store.engine import open_store, require_current
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +40,7 @@ def unlock(  # noqa: PLR0913  (one parameter per option)
     as_json_: Json = False,
 ) -> None:
     """List the failure groups of a run: how many cells a fix turns green, and what to fix first."""
-    engine = open_store(database or settings().database_url)
-    require_current(engine)
+    engine = opened(database)
     found = reads.run(engine, run)
     verdicts = reads.verdicts(engine, found.id)
     drafting = Drafting(
