@@ -128,6 +128,8 @@ class Result:
     #: wall-clock seconds by stage
     durations_s: Mapping[str, float] = field(default_factory=dict)
     peak_rss_bytes: int | None = None
+    #: CPU seconds of the attempt's process and of those that it waited for
+    cpu_s: float | None = None
     revision: str = ""
     #: package -> version of everything that decides an outcome
     stack: Mapping[str, str] = field(default_factory=dict)

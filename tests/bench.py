@@ -214,13 +214,17 @@ def _tell_run(database: str, ref: str) -> None:
         if found.duration_s and not found.carried_from:
             name = f"{found.cell.backend} {'dynamic' if found.cell.variant.dynamic else 'static'}"
             kinds.setdefault(name, []).append(found)
-    print(f"{'':20} {'cells':>6} {'seconds':>8} {'median':>7} {'longest':>8} {'peak MiB':>9}")
+    print(
+        f"{'':20} {'cells':>6} {'seconds':>8} {'median':>7} {'longest':>8} {'peak MiB':>9} "
+        f"{'CPU s':>8} {'a cell':>7}"
+    )
     for name, cells in sorted(kinds.items()):
         seconds = [found.duration_s or 0.0 for found in cells]
         peak = max(found.peak_rss_bytes or 0 for found in cells) >> 20
+        cpu = sum(found.cpu_s or 0.0 for found in cells)
         print(
             f"{name:20} {len(cells):6} {sum(seconds):8.0f} {statistics.median(seconds):7.1f} "
-            f"{max(seconds):8.1f} {peak:9}"
+            f"{max(seconds):8.1f} {peak:9} {cpu:8.0f} {cpu / len(cells):7.1f}"
         )
 
 

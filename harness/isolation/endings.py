@@ -42,6 +42,7 @@ class Ending:
     #: as `os.waitstatus_to_exitcode` gives it: negative for a signal
     exit_code: int
     peak_bytes: int
+    cpu_s: float
     entered: Sequence[Entered] = ()
     said: Result | None = None
     cause: Cause | None = None
@@ -55,7 +56,7 @@ class Ending:
 def conclude(ending: Ending) -> Result:
     """The result of an attempt that has ended, however it did."""
     if ending.said and ending.said.cell == ending.request.cell and ending.cause is None:
-        return ending.said.replace(peak_rss_bytes=ending.peak_bytes)
+        return ending.said.replace(peak_rss_bytes=ending.peak_bytes, cpu_s=ending.cpu_s)
     outcome, reason = _why(ending)
     stage = ending.entered[-1].stage if ending.entered else None
     return Result(
@@ -66,6 +67,7 @@ def conclude(ending: Ending) -> Result:
         reason=reason,
         durations_s=durations(ending),
         peak_rss_bytes=ending.peak_bytes,
+        cpu_s=ending.cpu_s,
         traceback=readable_stack(ending.stack_dump),
         log_tail=tail(ending.log),
         signal=_signal(ending.exit_code),

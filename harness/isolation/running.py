@@ -109,6 +109,7 @@ class Running:
             exit_code=os.waitstatus_to_exitcode(status),
             # The kernel's own high-water mark sees a peak between two looks of ours.
             peak_bytes=max(self.peak, usage.ru_maxrss * 1024 - self.baseline, 0),
+            cpu_s=usage.ru_utime + usage.ru_stime,
             entered=tuple(self.entered),
             said=self.said,
             cause=self.cause,

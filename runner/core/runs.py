@@ -44,6 +44,8 @@ class CellVerdict:
     attempts: int = 0
     duration_s: float | None = None
     peak_rss_bytes: int | None = None
+    #: CPU seconds of all attempts
+    cpu_s: float | None = None
     planned_bytes: int | None = None
     max_abs_diff: float | None = None
     #: seconds of capturing and lowering

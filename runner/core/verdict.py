@@ -97,6 +97,7 @@ def _verdict(verdict: Verdict, represents: Result, attempts: Sequence[Result]) -
     nodes = [part.graph_nodes for part in represents.components if part.graph_nodes is not None]
     planned = [part.planned_bytes for part in components if part.planned_bytes is not None]
     peaks = [result.peak_rss_bytes for result in attempts if result.peak_rss_bytes is not None]
+    cpu = [result.cpu_s for result in attempts if result.cpu_s is not None]
     return CellVerdict(
         cell=represents.cell,
         verdict=verdict,
@@ -109,6 +110,7 @@ def _verdict(verdict: Verdict, represents: Result, attempts: Sequence[Result]) -
         attempts=len(attempts),
         duration_s=represents.duration_s,
         peak_rss_bytes=max(peaks, default=None),
+        cpu_s=sum(cpu) if cpu else None,
         planned_bytes=max(planned, default=None),
         max_abs_diff=max(differences, default=None),
         export_s=sum(spent) if spent else None,

@@ -45,6 +45,7 @@ class Row(NamedTuple):
     attempts: int
     duration_s: float | None
     peak_rss_bytes: int | None
+    cpu_s: float | None
     planned_bytes: int | None
     max_abs_diff: float | None
     export_s: float | None

@@ -196,6 +196,7 @@ def read_verdict(row: Row[Any]) -> CellVerdict:
         attempts=row.attempts,
         duration_s=row.duration_s,
         peak_rss_bytes=row.peak_rss_bytes,
+        cpu_s=row.cpu_s,
         planned_bytes=row.planned_bytes,
         max_abs_diff=row.max_abs_diff,
         export_s=row.export_s,

@@ -36,7 +36,8 @@ OnRead = Callable[[int], None]
 _BATCH = 1000
 #: fields of a result's detail that no label is made of
 _VARIES = frozenset(
-    {"attempt", "durations_s", "peak_rss_bytes", "recipe", "revision", "carried_from", "stack"}
+    {"attempt", "carried_from", "cpu_s", "durations_s", "peak_rss_bytes"}
+    | {"recipe", "revision", "stack"}
 )
 _BEGINNING = (0, 0, 0)
 

@@ -111,6 +111,7 @@ def verdict_row(found: CellVerdict) -> dict[str, Any]:
         "attempts": found.attempts,
         "duration_s": found.duration_s,
         "peak_rss_bytes": found.peak_rss_bytes,
+        "cpu_s": found.cpu_s,
         "planned_bytes": found.planned_bytes,
         "max_abs_diff": found.max_abs_diff,
         "export_s": found.export_s,

@@ -126,6 +126,7 @@ verdict = Table(
     Column("max_abs_diff", Float),
     Column("export_s", Float),
     Column("graph_nodes", BigInteger),
+    Column("cpu_s", Float),
     Column("carried_from", String(200)),
     Index(None, "cell_id", "run_id"),
     Index(None, "group_id", "run_id"),

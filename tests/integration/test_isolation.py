@@ -88,6 +88,14 @@ def test_memory_is_counted_from_the_zygote_it_was_forked_from(deaths: tuple[Matr
     assert (results["Passes"].peak_rss_bytes or 0) < 40 << 20
 
 
+def test_cpu_seconds_tell_a_cell_that_computed_from_one_that_waited(
+    deaths: tuple[Matrix, str],
+) -> None:
+    results = deaths[0].results()
+    waited, computed = (results[name].cpu_s or 0.0 for name in ("Sleeps", "Hangs"))
+    assert 0 < waited < computed <= LIMIT_S + 1.5
+
+
 def test_model_code_sees_no_token_and_no_database(deaths: tuple[Matrix, str]) -> None:
     told = deaths[0].results()["TellsVariables"].traceback or ""
     assert "HF_HUB_OFFLINE=1" in told

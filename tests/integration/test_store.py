@@ -281,13 +281,15 @@ def test_what_a_cell_took_is_what_it_took_in_the_newest_run_that_executed_it(
     for uid, seconds, mib in (("r1", 9.0, 100), ("r2", 2.0, 300)):
         _open(engine, uid)
         took = _result(old, uid=uid).replace(
-            durations_s={"lower": seconds}, peak_rss_bytes=mib << 20
+            durations_s={"lower": seconds}, peak_rss_bytes=mib << 20, cpu_s=seconds / 2
         )
         not_run = _result(skipped, Outcome.SKIP, uid=uid).replace(durations_s={})
         writes.ingest_results(engine, [took, not_run])
     _open(engine, "r3")
     found = spent(engine)
     assert (found.seconds, found.mib) == ({old.id: 2.0}, {old.id: 301})
+    newest = reads.run(engine, "r2").id
+    assert [each.cpu_s for each in reads.verdicts(engine, newest) if each.cell == old] == [1.0]
 
 
 def test_a_run_keeps_the_schedule_of_the_pass_that_executed_most(engine: Engine) -> None:

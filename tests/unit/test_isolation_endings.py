@@ -35,11 +35,12 @@ Extension modules: numpy (total: 1)
 def _ended(**changes: Any) -> Result:  # noqa: ANN401  (any field's type)
     entered = (Entered(Stage.BUILD, 10.0), Entered(Stage.LOWER, 11.0))
     plain = {"request": REQUEST, "started": 10.0, "ended": 14.0, "exit_code": 0, "peak_bytes": 9}
+    plain |= {"cpu_s": 2.5}
     return conclude(Ending(**{"entered": entered, **plain, **changes}))
 
 
 def test_what_the_child_said_stands() -> None:
-    assert _ended(said=PASS) == PASS.replace(peak_rss_bytes=9)
+    assert _ended(said=PASS) == PASS.replace(peak_rss_bytes=9, cpu_s=2.5)
 
 
 def test_what_the_child_said_stands_even_if_it_then_died() -> None:

@@ -71,6 +71,12 @@ def test_the_numbers_come_from_the_components() -> None:
     assert (found.max_abs_diff, found.planned_bytes, found.peak_rss_bytes) == (0.5, 7, 9)
 
 
+def test_the_cpu_seconds_of_all_attempts_are_told_and_unknown_is_not_none_at_all() -> None:
+    attempts = [Result(cell=CELL, outcome=PASS, attempt=n, cpu_s=n) for n in (1, 2)]
+    assert fold(attempts).cpu_s == 3
+    assert fold([Result(cell=CELL, outcome=PASS)]).cpu_s is None
+
+
 def _lost(attempt: int, reason: str = "zygote died") -> Result:
     return Result(cell=CELL, outcome=CRASH, attempt=attempt, reason=reason)
 
