@@ -9,6 +9,8 @@ MatrixError          a user can do something about it: one line, exit code 2
 ├── StoreError       a database that is missing, behind or ahead of the code
 ├── GitHubError      GitHub refuses, is down, or can't be reached
 ├── NotifyError      nobody can be told: a webhook or a mail server refuses, or is down
+├── TriageError      what is said of a failure group lacks a reason, or can't be read
+│   └── ConflictError  somebody else changed it meanwhile
 ├── CaseError        the zoo can't build or run a model class: `error`, ours
 │   └── SkipError    the class can't run here (a package) or alone (a helper): `skip`
 └── RuntimeLimit     exported, but the backend's own runtime can't run it: `fail`, theirs
@@ -57,6 +59,19 @@ class GitHubError(MatrixError):
 
 class NotifyError(MatrixError):
     """A webhook or a mail server refuses, or can't be reached."""
+
+
+class TriageError(MatrixError):
+    """What is said of a failure group lacks a reason, or can't be read."""
+
+
+class ConflictError(TriageError):
+    """Somebody else changed it meanwhile; nothing was changed now."""
+
+    def __init__(self, *signatures: str) -> None:
+        told = ", ".join(signatures[:5]) + (" and others" if len(signatures) > 5 else "")
+        super().__init__(f"somebody changed {told} meanwhile; look at it, and say it again")
+        self.signatures = signatures
 
 
 class CaseError(MatrixError):

@@ -25,6 +25,7 @@ from runner.cli import (
     selfchecking,
     serving,
     telling,
+    triaging,
     unlocking,
     uploading,
 )
@@ -48,6 +49,7 @@ confirming.register(app)
 selfchecking.register(app)
 reproducing.register(app)
 unlocking.register(app)
+triaging.register(app)
 affecting.register(app)
 bisecting.register(app)
 knowing.register(app)

@@ -12,6 +12,7 @@ from runner.steps.knowing import known_between
 from runner.store import reads
 from runner.store.engine import Engine
 from runner.store.measured import measured
+from runner.store.regrouping import regrouping
 
 
 def compare_runs(
@@ -30,12 +31,15 @@ def compare_runs(
     if baseline is None:
         chosen = required_baseline(engine, after, checkout=checkout, onto=onto)
     before = chosen.run if chosen else reads.run(engine, baseline or "")
-    verdicts = reads.verdicts(engine, after.id)
+    rules = regrouping(engine)
+    verdicts, earlier = (
+        [rules.told(each) for each in reads.verdicts(engine, run.id)] for run in (after, before)
+    )
     known, added = known_between(before, after, verdicts)
     found = diff(
         before,
         after,
-        reads.verdicts(engine, before.id),
+        earlier,
         verdicts,
         known=known,
         added_skips=added,

@@ -1,18 +1,21 @@
 """Explains what failed in a stored run: whose it is, what it stems from, what a fix unlocks."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from harness.cells import Cell
 from runner.core.change import Change
 from runner.core.diff import Diff, explained
-from runner.core.owner import Owner, group_owner, owner
+from runner.core.owner import Owner, Siblings, group_owner, owner
 from runner.core.roots import Cause, causes
 from runner.core.runs import CellVerdict, FailureGroup, Run
 from runner.core.unlock import NO_DRAFTS, Drafts, Unlock, order, unlocked, waiting
-from runner.store import history, reads
+from runner.store import history
 from runner.store.engine import Engine
 from runner.store.fingerprints import remembered
+from runner.store.regrouping import groups as told_groups
+from runner.store.regrouping import regrouping
 
 _STEPS = 12
 
@@ -36,7 +39,7 @@ def explain_cell(engine: Engine, run: Run, failed: CellVerdict) -> Owner:
 def explain_group(engine: Engine, run: Run, failed: Sequence[CellVerdict]) -> GroupExplained:
     """The cells of one group in a run, at least one."""
     cells = [each.cell for each in failed]
-    siblings = history.kin(engine, run, cells)
+    siblings = _kin(engine, run, cells)
     made_of = {each.cell: each.made_of for each in remembered(engine, cells)}
     return GroupExplained(
         owner=group_owner(failed, siblings),
@@ -49,21 +52,36 @@ def explain_groups(
     engine: Engine, run: Run, verdicts: Sequence[CellVerdict], drafts: Drafts = NO_DRAFTS
 ) -> tuple[list[FailureGroup], list[Unlock]]:
     """All groups of a run with their owners, and which to fix first; `verdicts` are its cells."""
+    rules = regrouping(engine)
+    verdicts = [rules.told(each) for each in verdicts]
     failed = [each for each in verdicts if each.signature]
-    siblings = history.kin(engine, run, [each.cell for each in failed], own=verdicts)
+    siblings = _kin(engine, run, [each.cell for each in failed], own=verdicts)
     waits = waiting(failed, siblings, drafts)
     alone = unlocked(waits)
     by_group: dict[str | None, list[CellVerdict]] = defaultdict(list)
     for each in failed:
         by_group[each.signature].append(each)
     groups = []
-    for group in reads.groups(engine, run.id):
+    for group in told_groups(engine, run.id):
         whose = group_owner(by_group[group.signature], siblings)
         turned = alone.get(group.signature, 0)
         groups.append(replace(group, owner=whose.name, evidence=whose.evidence, unlocks=turned))
     titles = {each.signature: each.title for draft in drafts.values() for each in draft.failures}
     titles |= {group.signature: group.title for group in groups}
     return groups, order(waits, titles, limit=_STEPS)
+
+
+def _kin(
+    engine: Engine,
+    run: Run,
+    failed: Collection[Cell],
+    *,
+    own: Sequence[CellVerdict] | None = None,
+) -> Siblings:
+    """The cells of the same model classes, each with the group that it is told as."""
+    rules = regrouping(engine)
+    found = history.kin(engine, run, failed, own=own)
+    return {of: [rules.told(each) for each in cells] for of, cells in found.items()}
 
 
 def explain_diff(engine: Engine, found: Diff) -> Diff:
@@ -79,7 +97,7 @@ def explain_diff(engine: Engine, found: Diff) -> Diff:
     )
     return explained(
         found,
-        before=history.kin(engine, found.baseline, fixed),
-        after=history.kin(engine, found.head, failing),
+        before=_kin(engine, found.baseline, fixed),
+        after=_kin(engine, found.head, failing),
         made_of={each.cell: each.made_of for each in remembered(engine, [*fixed, *failing])},
     )

@@ -17,6 +17,7 @@ from runner.store.batches import Batch, Row
 from runner.store.bulk import fill, insert_into, insert_new
 from runner.store.folding import lock_run, refold, summarise
 from runner.store.tables import cell, failure_group, result, run, text, verdict
+from runner.store.triages import reopen
 
 _TYPES = {
     column.name: column.type
@@ -58,6 +59,7 @@ def merge(connection: Connection, batch: Batch) -> int:
         for found in locked:
             if found.closed:
                 summarise(connection, found.id)
+                reopen(connection, found.id)
     return new
 
 

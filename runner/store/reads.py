@@ -236,6 +236,14 @@ def group(engine: Engine, signature: str) -> FailureGroup | None:
         return _group(row, cells=connection.scalar(counted) or 0, first=first, last=last)
 
 
+def named_group(engine: Engine, signature: str) -> FailureGroup | None:
+    """A failure group of which nothing is counted."""
+    with engine.connect() as connection:
+        asked = select(failure_group).where(failure_group.c.signature == signature)
+        row = connection.execute(asked).one_or_none()
+        return None if row is None else _group(row, cells=0)
+
+
 def _group(
     row: Row[Any], *, cells: int, first: int | None = None, last: int | None = None
 ) -> FailureGroup:

@@ -26,6 +26,7 @@ from runner.core.signature import is_current
 from runner.core.succession import Succession, succession
 from runner.store.bulk import chunks, ids, insert_new, lock_out_writers
 from runner.store.folding import refold
+from runner.store.inheriting import inherit
 from runner.store.rows import Parts, group_row, whole
 from runner.store.tables import failure_group, result, run, text, verdict
 
@@ -109,7 +110,9 @@ def resign(engine: Engine, label: Label, *, on_read: OnRead = lambda _: None) ->
     found = succession(moves)
     with engine.begin() as connection:
         lock_out_writers(connection, failure_group)
+        before = ids(connection, failure_group, "signature", [old for old, _ in moves])
         _rename(connection, found, rows)
+        inherit(connection, found, before)
     moved = 0
     if changed:
         for batch in _read(engine, labels, on_read):

@@ -84,6 +84,66 @@ failure_group = Table(
     Column("stage", String(20)),
 )
 
+# What people say of a group; a group of which nothing was said has no row.
+triage = Table(
+    "triage",
+    metadata,
+    Column("group_id", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False, index=True),
+    Column("assignee", String(100), index=True),
+    Column("issue", String(600)),
+    Column("note", Text, nullable=False),
+    # a day or a version
+    Column("muted_until", String(60)),
+    Column("fixed_in", String(60)),
+    # numbers of runs: the newest when it was called fixed, and the one that it came back in
+    Column("fixed_run", Integer),
+    Column("returned_run", Integer),
+    # counts its changes, so that nobody overwrites what they have not seen
+    Column("version", Integer, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_by", String(100), nullable=False),
+)
+
+# Who changed what of a group's triage; rows are only ever added.
+triage_log = Table(
+    "triage_log",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("group_id", Integer, nullable=False),
+    # its name then
+    Column("signature", String(40), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("who", String(100), nullable=False),
+    # edit, merge, split, unmerge, reopen or resign
+    Column("action", String(20), nullable=False),
+    # the fields that changed
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    # the search that an edit of many was made over, or the cells of a split
+    Column("cells", Text),
+    Index(None, "group_id", "id"),
+    Index(None, "who", "id"),
+)
+
+# The cells of a group, those that a SELECT means or all, that people have told as another group.
+regroup = Table(
+    "regroup",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("from_id", Integer, nullable=False),
+    Column("into_id", Integer, nullable=False),
+    Column("cells", Text),
+)
+
+# What groups were called before, for links from elsewhere.
+group_alias = Table(
+    "group_alias",
+    metadata,
+    Column("signature", String(40), primary_key=True),
+    Column("group_id", Integer, nullable=False),
+)
+
 text = Table(
     "text",
     metadata,

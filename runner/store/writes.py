@@ -28,6 +28,7 @@ from runner.store.merging import merge
 from runner.store.rows import MISSING_ROW
 from runner.store.tables import cell as cells_
 from runner.store.tables import fingerprint, rerun, result, run, text, verdict
+from runner.store.triages import reopen
 
 Label = Callable[[Result], Result]
 
@@ -118,6 +119,7 @@ def close_run(engine: Engine, uid: str, *, closed_at: datetime, duration_s: floa
         values = {"closed_at": closed_at, "duration_s": total, "progress": null()}
         connection.execute(update(run).where(run.c.id == found.id).values(**values))
         summarise(connection, found.id)
+        reopen(connection, found.id)
     return reads.run(engine, uid)
 
 
