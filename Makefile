@@ -21,8 +21,12 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-unit integration e2e: $(VENV)/.test
+unit: $(VENV)/.test
 	$(BIN)/python -m pytest tests/$@
+
+# Files, not tests, are shared out: their fixtures start databases, browsers and Ray.
+integration e2e: $(VENV)/.test
+	$(BIN)/python -m pytest tests/$@ -n 2 --dist loadfile
 
 # Accept what golden files would become; read the diff before committing it.
 bless: $(VENV)/.test

@@ -1,8 +1,9 @@
 """What a built model is made of: the classes that can't be told from its own class's source.
 
-A model's class names its parts; which parts other modules bring (`AutoModel.from_config`), only the
-built model knows. So: its own class and configurations, and every part whose class another module
-defines than its parent's class. `module:Class`, as a fingerprint's roots are written.
+A model's class names its parts; which parts `AutoModel.from_config` brings, only the built model
+knows. So: its own class and configurations, every part that is a model itself, and every part whose
+class another module defines than its parent's class. `module:Class`, as a fingerprint's roots are
+written.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 
 def made_of(model: Any) -> list[str]:  # noqa: ANN401  (a torch module, or a toy)
-    """The classes of the model, its configurations and the parts that other modules bring."""
+    """The classes of the model, its configurations and the parts that its source can't tell."""
     return sorted({_name(each) for each in _parts(model) if not _of_torch(each)})
 
 
@@ -22,8 +23,12 @@ def _parts(model: Any) -> Iterator[type[Any]]:  # noqa: ANN401  (a torch module,
         yield from _configurations(vars(parent).get("config"))
         for child in getattr(parent, "children", tuple)():
             waiting.append(child)
-            if type(child).__module__ != type(parent).__module__:
+            if _is_model(child) or type(child).__module__ != type(parent).__module__:
                 yield type(child)
+
+
+def _is_model(part: Any) -> bool:  # noqa: ANN401  (a torch module, or a toy)
+    return hasattr(type(part), "config_class")  # of every PreTrainedModel
 
 
 def _configurations(configuration: Any) -> Iterator[type[Any]]:  # noqa: ANN401  (a PreTrainedConfig)

@@ -37,8 +37,9 @@ class Plant:
     unlist: str | None = None
     #: what executing the cells that look lost again must come to
     confirmed: Confirmed = Confirmed.NEW
-    #: seconds that its cells may take, where it is about that
+    #: seconds and MiB that its cells may take, where it is about that
     time_s: float | None = None
+    memory_mib: int | None = None
 
     @property
     def owner(self) -> str | None:

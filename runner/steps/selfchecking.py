@@ -172,7 +172,7 @@ class Selfchecking:
                 revision,
                 folder=home,
                 drafted=drafted,
-                limits=(*self._times(), *self.limits),
+                limits=(*self._limits_of_plants(), *self.limits),
             )
         return running.execute(
             own,
@@ -195,10 +195,15 @@ class Selfchecking:
         skips = {cell: why for cell, why in found.items() if why}
         return Selected(cells=tuple(found), skips=skips)
 
-    def _times(self) -> Iterator[LimitRule]:
+    def _limits_of_plants(self) -> Iterator[LimitRule]:
         for plant in self.world.plants:
-            for cell in plant.cells if plant.time_s else ():
-                yield LimitRule(cells=cell.id, reason=plant.name, time_s=plant.time_s)
+            for cell in plant.cells if plant.time_s or plant.memory_mib else ():
+                yield LimitRule(
+                    cells=cell.id,
+                    reason=plant.name,
+                    time_s=plant.time_s,
+                    memory_mib=plant.memory_mib,
+                )
 
     def _told(self, own: Engine, home: Path, before: Run, after: Run) -> Diff:
         """The diff of two runs, after what looks lost was executed again."""

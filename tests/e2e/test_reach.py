@@ -23,9 +23,11 @@ CELLS = [
     "bert/BertModel/forward-static/dynamo",
     "detr/DetrModel/forward-static/dynamo",
     "gemma2/Gemma2ForCausalLM/generate-static/dynamo",
+    "llama/LlamaForTokenClassification/forward-static/dynamo",
     "llava/LlavaForConditionalGeneration/forward-static/dynamo",
     "mixtral/MixtralForCausalLM/forward-static/dynamo",
     "vit/ViTModel/forward-static/onnx",
+    "wav2vec2/Wav2Vec2ForPreTraining/forward-static/dynamo",
 ]
 
 

@@ -34,7 +34,7 @@ def test_what_is_planted_in_toys_is_told_and_nothing_else(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr + done.stdout
     record = json.loads(done.stdout)
     assert (record["false_alarms"], record["misses"]) == (0, 0)
-    assert (record["of_loud"], len(record["figures"])) == (15, 19)
+    assert (record["of_loud"], len(record["figures"])) == (16, 20)
     engine = open_store(f"sqlite:///{tmp_path}/export-matrix.db")
     [kept] = selfchecks(engine)
     assert kept.to_record() == record

@@ -20,6 +20,8 @@ from runner.core.sources.reach import Place, Reached, Sources
 
 #: what of the harness executes a cell; the exporters' own module of a backend is added
 _OURS = ("harness.attempt", "harness.isolation.child")
+#: put in the place of torch's by their names, so no source names them
+_PUT_INTO_TORCH = "transformers.initialization"
 #: every model and every configuration is one of these
 _BASES = (
     "transformers.modeling_utils:PreTrainedModel",
@@ -75,7 +77,8 @@ class Fingerprints:
 
     def _started(self, backend: str) -> tuple[Reached, str]:
         """What all cells of a backend reach, and its digest."""
-        modules = [*_OURS, f"harness.backends.{backend}", self._zoo, _EXPORTER.format(backend)]
+        modules = [*_OURS, f"harness.backends.{backend}", self._zoo]
+        modules += [_EXPORTER.format(backend), _PUT_INTO_TORCH]
         places = (place for module in modules for place in self.sources.everything(module))
         start = self.sources.reach([*places, *map(_place, _BASES)])
         return start, _digest(self._lines(start.origins))
