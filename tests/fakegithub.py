@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 REPOSITORY = "o/transformers"
@@ -66,6 +66,8 @@ class FakeGitHub:
     checks: list[JSON] = field(default_factory=list)
     teams: dict[str, set[str]] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
+    #: zip files by the name of the artifact
+    artifacts: dict[str, bytes] = field(default_factory=dict)
     #: method and path of all requests, in order
     asked: list[str] = field(default_factory=list)
     page: int = 100
@@ -89,7 +91,7 @@ class FakeGitHub:
         self.pulls[number] = {
             "number": number,
             "state": state,
-            "head": {"sha": head},
+            "head": {"sha": head, "label": "someone:topic"},
             "base": {"sha": base, "ref": "main"},
             "updated_at": _now(),
             "merge_commit_sha": None,
@@ -125,7 +127,11 @@ class FakeGitHub:
             ("GET", "/user", self._user),
             ("GET", f"{repo}/installation", self._installation),
             ("POST", "/app/installations/{id:int}/access_tokens", self._access_token),
+            ("GET", repo + "/pulls", self._list_pulls),
             ("GET", repo + "/pulls/{number:int}", self._pull),
+            ("GET", repo + "/actions/runs/{id:int}/artifacts", self._list_artifacts),
+            ("GET", repo + "/actions/artifacts/{id:int}/zip", self._artifact),
+            ("GET", "/blob/{id:int}", self._blob),
             ("GET", repo + "/pulls/{number:int}/files", self._files),
             ("GET", repo + "/issues/{number:int}/comments", self._list_comments),
             ("POST", repo + "/issues/{number:int}/comments", self._post_comment),
@@ -173,6 +179,8 @@ class FakeGitHub:
 
     def _authentic(self, request: Request) -> bool:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if request.url.path.startswith("/blob/"):
+            return not scheme  # somebody else's, who is to see no token
         if re.fullmatch(r"/app(/.*)?|/repos/[^/]+/[^/]+/installation", request.url.path):
             if scheme.lower() != "bearer":
                 return False
@@ -210,6 +218,30 @@ class FakeGitHub:
     def _pull(self, request: Request, _data: JSON) -> Response:
         found = self.pulls.get(request.path_params["number"])
         return JSONResponse(found) if found else _error(404, "Not Found")
+
+    def _list_pulls(self, request: Request, _data: JSON) -> Response:
+        asked = request.query_params
+        found = [
+            each
+            for each in self.pulls.values()
+            if each["state"] == asked["state"] and each["head"]["label"] == asked["head"]
+        ]
+        return self._paged(request, found)
+
+    def _list_artifacts(self, request: Request, _data: JSON) -> Response:
+        told = [
+            {"id": number, "name": name, "size_in_bytes": len(content), "expired": False}
+            for number, (name, content) in enumerate(self.artifacts.items())
+        ]
+        return self._paged(request, told, key="artifacts")
+
+    def _artifact(self, request: Request, _data: JSON) -> Response:
+        """Leads to a storage of another name, as GitHub's does."""
+        elsewhere = self.address.replace("127.0.0.1", "localhost")
+        return RedirectResponse(f"{elsewhere}/blob/{request.path_params['id']}", status_code=302)
+
+    def _blob(self, request: Request, _data: JSON) -> Response:
+        return Response(list(self.artifacts.values())[request.path_params["id"]])
 
     def _files(self, request: Request, _data: JSON) -> Response:
         return self._paged(request, self.files.get(request.path_params["number"], []))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 
 import gidgethub
 import httpx2
@@ -88,7 +88,8 @@ class GitHub:
         self._who = who
         self._sleep = sleep
         self._client = httpx2.Client(timeout=_TIMEOUT_S, follow_redirects=True)
-        self._api = _Api(self._client, address.rstrip("/"))
+        self._address = address.rstrip("/")
+        self._api = _Api(self._client, self._address)
         self._token = "", 0.0
         self._login = ""
 
@@ -137,6 +138,32 @@ class GitHub:
 
     def delete(self, path: str) -> None:
         self._asked("DELETE", lambda token: self._api.delete(path, oauth_token=token))
+
+    def download(self, path: str, into: IO[bytes], *, largest: int) -> None:
+        """Write what is there into a file; `RefusedError` if it is larger than that."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                self._streamed(path, into, largest)
+                break
+            except (httpx2.TransportError, httpx2.HTTPStatusError) as error:
+                if attempt == TRIES or _for_good(error):
+                    raise GitHubError(
+                        f"GitHub: {_told(error)}", later_s=wait_for_repair(attempt)
+                    ) from None
+                self._sleep(wait_for_repair(attempt))
+
+    def _streamed(self, path: str, into: IO[bytes], largest: int) -> None:
+        into.seek(0)
+        into.truncate()
+        # Where it leads elsewhere, the token stays here: httpx2 takes it off.
+        headers = {"Authorization": f"Bearer {self._authorised()}"}
+        with self._client.stream("GET", self._address + path, headers=headers) as answer:
+            answer.raise_for_status()
+            for part in answer.iter_raw():
+                into.write(part)
+                if into.tell() > largest:
+                    raise RefusedError(f"{path} is larger than {largest:,} bytes")
+        into.flush()
 
     def _asked(self, method: str, request: Callable[[str], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401  (JSON)
         token = self._authorised()
@@ -220,6 +247,10 @@ def _refusal(status: int, told: str) -> GitHubError:
     return (
         MissingError(f"GitHub: {told}") if status in (404, 410) else RefusedError(f"GitHub: {told}")
     )
+
+
+def _for_good(error: httpx2.TransportError | httpx2.HTTPStatusError) -> bool:
+    return isinstance(error, httpx2.HTTPStatusError) and error.response.status_code < 500
 
 
 def _told(error: Exception) -> str:

@@ -17,6 +17,15 @@ def read_pull(github: GitHub, number: int) -> Pull:
         raise GitHubError(f"GitHub tells no pull request {number}: {error!r}") from None
 
 
+def pull_with(github: GitHub, *, owner: str, branch: str, head: str) -> Pull | None:
+    """The open pull request of that branch, if that commit is its last one."""
+    asked = f"state=open&head={quote(f'{owner}:{branch}', safe='')}"
+    for told in github.all(f"/repos/{github.repository}/pulls?{asked}"):
+        if told["head"]["sha"] == head:
+            return read_pull(github, int(told["number"]))
+    return None
+
+
 def changed_files(github: GitHub, number: int) -> list[str]:
     """The paths that a pull request changes, old names among them; GitHub tells 3,000 at most."""
     files = github.all(f"/repos/{github.repository}/pulls/{number}/files")

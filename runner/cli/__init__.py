@@ -28,6 +28,7 @@ from runner.cli import (
     triaging,
     unlocking,
     uploading,
+    workflows,
 )
 from runner.cli.console import err
 from runner.core.plain import plain
@@ -55,6 +56,7 @@ bisecting.register(app)
 knowing.register(app)
 serving.register(app)
 botting.register(app)
+workflows.register(botting.app)
 app.command("upload")(uploading.upload)
 app.add_typer(uploading.app, name="token")
 app.add_typer(database.app, name="db")

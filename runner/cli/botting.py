@@ -36,7 +36,7 @@ def register(root: typer.Typer) -> None:
     root.command("work")(work)
 
 
-def _steps() -> ModuleType:
+def steps() -> ModuleType:
     try:
         from runner.steps import benches  # noqa: PLC0415  (an extra)
     except ModuleNotFoundError as error:
@@ -70,9 +70,9 @@ def report(  # noqa: PLR0913  (one parameter per option)
     else:
         runs = pull_runs(engine, number)
     told = stored_report(engine, runs, dashboard=settings().public_url, workflow=workflow)
-    _told(told, as_json_=as_json_)
+    told_as(told, as_json_=as_json_)
     if not dry_run:
-        comment, check = _steps().post_report(settings(), told)
+        comment, check = steps().post_report(settings(), told)
         err.print(f"comment {comment.done}, check run {check.done}", markup=False)
 
 
@@ -89,11 +89,11 @@ def _given(number: int, runs: tuple[str, str], commits: str, base_branch: str) -
     )
 
 
-def _told(told: Report, *, as_json_: bool) -> None:
+def told_as(found: Report, *, as_json_: bool) -> None:
     if as_json_:
-        as_json(report_record(told))
+        as_json(report_record(found))
     else:
-        listed(as_comment(told).splitlines())
+        listed(as_comment(found).splitlines())
 
 
 @app.command()
@@ -110,10 +110,10 @@ def run(  # noqa: PLR0913  (one parameter per option)
 ) -> None:
     """Run a pull request here, its merge against its base, and tell it."""
     engine = ensure(database or settings().database_url)
-    bench = _bench(engine, workers=workers, checkout=checkout, workflow=workflow)
+    bench = bench_here(engine, workers=workers, checkout=checkout, workflow=workflow)
     interruptible()
-    told = _steps().run_here(bench, number, tuple(words or ()), dry=dry_run)
-    _told(told, as_json_=as_json_)
+    told = steps().run_here(bench, number, tuple(words or ()), dry=dry_run)
+    told_as(told, as_json_=as_json_)
 
 
 @app.command()
@@ -125,19 +125,25 @@ def answer(
     database: Database = None,
 ) -> None:
     """Answer a command in a comment; prints as JSON what is to be run for it."""
-    try:
-        payload: dict[str, Any] = json.loads(event.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MatrixError(f"{event} is no event of GitHub: {error}") from None
+    payload = read_file(event)
     found = read_event("issue_comment", payload)
     if found is None or found.kind is not Kind.COMMENT:
         as_json({"words": [], "head": "", "answer": ""})
         return
     engine = ensure(database or settings().database_url)
-    bench = _bench(engine, checkout=checkout)
-    said = _steps().answer_event(bench, settings(), found.payload, dry=dry_run)
+    bench = bench_here(engine, checkout=checkout)
+    said = steps().answer_event(bench, settings(), found.payload, dry=dry_run)
     words, head, body = (said.words, said.head, said.body) if said else ((), "", "")
     as_json({"words": words, "head": head, "answer": body, "number": found.payload["number"]})
+
+
+def read_file(event: Path) -> dict[str, Any]:
+    """What GitHub tells a job of why it runs."""
+    try:
+        found: dict[str, Any] = json.loads(event.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MatrixError(f"{event} is no event of GitHub: {error}") from None
+    return found
 
 
 @app.command()
@@ -146,7 +152,7 @@ def suggest(
 ) -> None:
     """Suggest jobs for a pull request, from the files that it changes."""
     engine = ensure(database or settings().database_url)
-    body = _steps().suggest_here(_bench(engine, checkout=checkout), number, dry=dry_run)
+    body = steps().suggest_here(bench_here(engine, checkout=checkout), number, dry=dry_run)
     if body is None:
         err.print("it changes nothing that a model can reach")
     else:
@@ -163,16 +169,16 @@ def work(
 ) -> None:
     """Take queued work, such as pull requests, and do it; several may run at once."""
     engine = ensure(database or settings().database_url)
-    steps = _steps()
-    bench = _bench(engine, workers=workers)
+    bench = bench_here(engine, workers=workers)
     interruptible()
     try:
-        done = steps.work_on(engine, bench, settings(), until_idle=until_idle)
+        done = steps().work_on(engine, bench, settings(), until_idle=until_idle)
     except KeyboardInterrupt:
         err.print("interrupted; what was being done is taken again")
         raise typer.Exit(1) from None
     out.print(f"{done} pieces of work done")
 
 
-def _bench(engine: Engine, **given: Any) -> Any:  # noqa: ANN401  (of an extra)
-    return _steps().bench_of(engine, settings(), **given)
+def bench_here(engine: Engine, **given: Any) -> Any:  # noqa: ANN401  (of an extra)
+    """The bench of this machine, from the settings."""
+    return steps().bench_of(engine, settings(), **given)

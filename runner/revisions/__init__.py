@@ -57,3 +57,10 @@ def resolve(text: str, *, cache: Path, pip: Pip = run_pip) -> Revision:
             "a checkout such as path/to/transformers@main"
         ) from None
     return Revision(name=text, path=fetch(text, cache=cache, pip=pip))
+
+
+def only_read(checkout: Path, sha: str, *, cache: Path) -> Revision:
+    """The sources of a commit that nobody has looked at: nothing it requires is installed."""
+    return Revision(
+        name=sha[:_SHORT], path=extract(checkout, sha, cache=cache / "read", pip=None) / "src"
+    )

@@ -20,8 +20,9 @@ from harness.errors import RevisionError
 from runner.revisions.keeping import spare, use
 from runner.revisions.requirements import Pip, complete
 
-#: what of the repository is taken; its tests import from `utils`
-_PARTS = ("src", "tests", "utils", "setup.py")
+#: what of the repository is taken; its tests import from `utils`. Of `src`, which comes first on a
+#: path, the package alone: a module beside it could be any that Python imports when it starts.
+_PARTS = ("src/transformers", "tests", "utils", "setup.py")
 _EXPORTERS = "src/transformers/exporters/__init__.py"
 _VERSIONS = "src/transformers/dependency_versions_table.py"
 
@@ -70,8 +71,11 @@ def log_line(checkout: Path, sha: str) -> str:
     return git(checkout, "show", "--no-patch", form, "--end-of-options", sha).strip()
 
 
-def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
-    """The folder with the commit's `src` and `tests`, taken out unless it is there."""
+def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip | None) -> Path:
+    """The folder with the commit's `src` and `tests`, taken out unless it is there.
+
+    Without a pip, nothing that the commit requires is beside them: they can be read, and no more.
+    """
     home = cache / "commits" / sha
     use(home)
     if home.is_dir():
@@ -86,7 +90,8 @@ def extract(checkout: Path, sha: str, *, cache: Path, pip: Pip) -> Path:
         archived(checkout, sha, _PARTS, into=archive)
         with tarfile.open(archive) as files:
             files.extractall(unpacked, filter="data")
-        complete(sha[:12], _requirements(unpacked), folder=unpacked / "src", pip=pip)
+        if pip is not None:
+            complete(sha[:12], _requirements(unpacked), folder=unpacked / "src", pip=pip)
         try:
             unpacked.rename(home)
         except OSError:

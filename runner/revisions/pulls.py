@@ -2,7 +2,8 @@
 
 GitHub keeps a pull request's last commit and its merge with the base branch as refs. What is run is
 that merge, as long as it is of the commit that is meant; else (there is a conflict, or it is older)
-the commit itself, compared with where it left the base branch.
+the commit itself, compared with where it left the base branch. A merge that somebody says was run
+is believed if merging the same two commits again makes the same tree.
 """
 
 from datetime import datetime
@@ -16,8 +17,11 @@ from runner.revisions.commits import git
 _OURS = "refs/export-matrix"
 
 
-def pull_commits(checkout: Path, pull: Pull) -> Commits:
-    """The commits to run; `RevisionError` if the pull request's head is another by now."""
+def pull_commits(checkout: Path, pull: Pull, *, ran: str | None = None) -> Commits:
+    """The commits to run; `RevisionError` if the pull request's head is another by now.
+
+    `ran`: what is said to have been run, while the base branch may have moved on.
+    """
     mine = f"{_OURS}/pull/{pull.number}"
     remote = f"refs/pull/{pull.number}"
     git(checkout, "fetch", "--quiet", "origin", f"+{remote}/head:{mine}/head")
@@ -25,10 +29,12 @@ def pull_commits(checkout: Path, pull: Pull) -> Commits:
     head = git(checkout, "rev-parse", "--verify", f"{mine}/head^{{commit}}").strip()
     if head != pull.head:
         raise RevisionError(f"the head is {head[:12]} by now, and not {pull.head[:12]}")
-    run, base = _merged(checkout, mine, remote, head) or (
-        head,
-        git(checkout, "merge-base", head, f"{_OURS}/heads/{pull.base_branch}").strip(),
-    )
+    branch = f"{_OURS}/heads/{pull.base_branch}"
+    if ran is None:
+        merged = _merged(checkout, mine, remote, head)
+    else:
+        merged = _proven(checkout, ran, head, branch) if ran != head else None
+    run, base = merged or (head, git(checkout, "merge-base", head, branch).strip())
     return Commits(run=run, head=head, base=base, base_branch=pull.base_branch)
 
 
@@ -44,6 +50,20 @@ def committed_at(checkout: Path, sha: str) -> datetime:
     """Of a merge, when GitHub made it."""
     told = git(checkout, "show", "--no-patch", "--format=%cI", "--end-of-options", sha)
     return datetime.fromisoformat(told.strip())
+
+
+def _proven(checkout: Path, merge: str, head: str, branch: str) -> tuple[str, str]:
+    """The merge and its base; `RevisionError` if it is not just that."""
+    git(checkout, "fetch", "--quiet", "origin", merge)
+    parents = git(checkout, "rev-list", "--parents", "--max-count=1", merge).split()
+    if len(parents) != 3 or parents[2] != head:
+        raise RevisionError(f"{merge[:12]} is no merge of {head[:12]}")
+    base = parents[1]
+    git(checkout, "merge-base", "--is-ancestor", base, branch)
+    again = git(checkout, "merge-tree", "--write-tree", base, head).split()[0]
+    if git(checkout, "rev-parse", f"{merge}^{{tree}}").strip() != again:
+        raise RevisionError(f"{merge[:12]} has more in it than {head[:12]} and {base[:12]}")
+    return merge, base
 
 
 def _merged(checkout: Path, mine: str, remote: str, head: str) -> tuple[str, str] | None:

@@ -17,7 +17,8 @@ from runner.core.pull.commands import Command, Misspelt, Verb, named_models, rea
 from runner.core.pull.events import Kind, Pull, pull_key
 from runner.core.pull.permitting import HOURLY, Allowed, Asked, Refusal, refusal
 from runner.revisions.pulls import committed_at
-from runner.steps.pulls import Bench, Chosen, Prepared, chosen, lost_cells, prepared
+from runner.steps.pulls import lost_cells
+from runner.steps.scoping import Bench, Chosen, Prepared, chosen, prepared
 from runner.steps.selecting import model_classes, select
 from runner.store import queue
 from runner.store.pulls import head_since, pull_runs

@@ -12,21 +12,28 @@ from runner.bot.comments import Posted, ensure_comment
 from runner.bot.github import App, GitHub, Token, Who
 from runner.bot.pulls import read_pull
 from runner.core.limits import project_rules
+from runner.core.pull.events import Pull, Workflow
 from runner.core.pull.permitting import Allowed
 from runner.core.pull.report import Report
 from runner.settings import Settings
 from runner.steps.answering import Answer, Comment, answer
-from runner.steps.pulls import Bench, chosen, post, prepared, run_pull, suggestion
+from runner.steps.collecting import Collected, collect
+from runner.steps.parting import Parted, part_pull
+from runner.steps.pulls import post, run_pull, suggestion
 from runner.steps.running import Room
+from runner.steps.scoping import Bench, chosen, prepared
 from runner.steps.working import bot_handlers, name_of_worker, work
 from runner.store.engine import Engine
 
 
-def github_of(here: Settings) -> GitHub:
-    """GitHub, as the App or with the token that is set; `MatrixError` says what is not."""
+def github_of(here: Settings, *, speaks: bool = True) -> GitHub:
+    """GitHub, as the App or with the token that is set; `MatrixError` says what is not.
+
+    Who doesn't speak has no token, and asks GitHub nothing.
+    """
     if not here.repository:
         raise MatrixError("set EXPORT_MATRIX_REPOSITORY to owner/name of the pull requests")
-    return GitHub(here.github_api, _who(here), here.repository)
+    return GitHub(here.github_api, _who(here) if speaks else Token(secret=""), here.repository)
 
 
 def _who(here: Settings) -> Who:
@@ -42,13 +49,14 @@ def _who(here: Settings) -> Who:
     )
 
 
-def bench_of(
+def bench_of(  # noqa: PLR0913  (what a bench is made of)
     engine: Engine,
     here: Settings,
     *,
     workers: int | None = None,
     checkout: Path | None = None,
     workflow: str | None = None,
+    speaks: bool = True,
 ) -> Bench:
     """The bench of this machine."""
     clone = checkout or here.checkout
@@ -56,7 +64,7 @@ def bench_of(
         raise MatrixError("set EXPORT_MATRIX_CHECKOUT to a clone that pull requests are fetched to")
     return Bench(
         engine=engine,
-        github=github_of(here),
+        github=github_of(here, speaks=speaks),
         checkout=clone,
         folder=here.folder,
         room=Room(workers=workers or usual_workers(), memory_mib=here.memory_budget),
@@ -89,6 +97,16 @@ def run_here(bench: Bench, number: int, words: tuple[str, ...], *, dry: bool) ->
     """Run a pull request now, and tell it."""
     ready = prepared(bench, read_pull(bench.github, number))
     return run_pull(replace(bench, quiet=dry), ready, chosen(bench, ready, words))
+
+
+def part_here(bench: Bench, pull: Pull, folder: Path, words: tuple[str, ...], most: int) -> Parted:
+    """Plan a pull request for jobs of their own."""
+    return part_pull(bench, pull, folder, words=words, most=most)
+
+
+def collect_here(bench: Bench, ran: Workflow, *, dry: bool) -> Collected | None:
+    """Tell a pull request what its workflow has left."""
+    return collect(replace(bench, quiet=dry), ran)
 
 
 def suggest_here(bench: Bench, number: int, *, dry: bool) -> str | None:

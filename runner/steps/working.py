@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +21,10 @@ from harness.errors import GitHubError, MatrixError
 from runner.bot.pulls import read_pull
 from runner.core.pull.events import Kind, Pull
 from runner.core.pull.permitting import Allowed
-from runner.core.pull.quoting import quoted
-from runner.core.pull.report import Commits, Facts, nothing
 from runner.revisions.pulls import fetch_branch
 from runner.steps.answering import answer_and_queue
-from runner.steps.pulls import Bench, chosen, prepared, run_pull, suggest, tell
+from runner.steps.pulls import run_pull, suggest, tell_nothing
+from runner.steps.scoping import Bench, chosen, prepared
 from runner.store import queue
 from runner.store.engine import Engine
 from runner.store.pulls import pulls_at
@@ -32,7 +32,7 @@ from runner.store.queue import Work
 
 _POLL_S = 2.0
 _RETRY_S = 30.0
-_CANCELLED = ("cancelled", "skipped", "startup_failure", "stale")
+CANCELLED = ("cancelled", "skipped", "startup_failure", "stale")
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[Work], None]
@@ -129,7 +129,7 @@ def _pull(bench: Bench, taken: Work) -> None:
     except GitHubError:
         raise
     except MatrixError as error:
-        _tell_nothing(bench, pull, why=str(error))
+        tell_nothing(bench, pull, why=str(error))
         raise
 
 
@@ -141,18 +141,6 @@ def _run(bench: Bench, pull: Pull, payload: Mapping[str, Any]) -> None:
     run_pull(bench, ready, chosen(bench, ready, words), fresh=str(payload.get("fresh") or ""))
 
 
-def _tell_nothing(bench: Bench, pull: Pull, *, why: str = "", workflow: str | None = None) -> None:
-    """Have a pull request that can't be run told as such, instead of pending for ever."""
-    commits = Commits(run="", head=pull.head, base=pull.base, base_branch=pull.base_branch)
-    facts = Facts(
-        number=pull.number,
-        commits=commits,
-        workflow=workflow or bench.workflow,
-        scope=quoted(why, length=600),
-    )
-    tell(bench, nothing(facts))
-
-
 def _push(bench: Bench, taken: Work) -> None:
     """Have the branch here before a pull request needs it."""
     branch = str(taken.payload["ref"]).removeprefix("refs/heads/")
@@ -162,10 +150,10 @@ def _push(bench: Bench, taken: Work) -> None:
 
 def _workflow(bench: Bench, taken: Work) -> None:
     """Jobs that were skipped or cancelled are told as such, where nothing else was told."""
-    if taken.payload["conclusion"] not in _CANCELLED:
+    if taken.payload["conclusion"] not in CANCELLED:
         return
     head = str(taken.payload["head"])
     for number in pulls_at(bench.engine, bench.github.repository, head):
         pull = read_pull(bench.github, number)
         if pull.open and pull.head == head:
-            _tell_nothing(bench, pull, workflow=str(taken.payload["url"]))
+            tell_nothing(replace(bench, workflow=str(taken.payload["url"])), pull)

@@ -71,6 +71,35 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A run of a workflow, as a `workflow_run` event tells it."""
+
+    id: int
+    #: the last commit of the branch that it is of
+    head: str
+    #: None while it goes on
+    conclusion: str | None
+    url: str
+    #: the branch, and whose it is: of a fork's pull request nothing else names that
+    branch: str = ""
+    owner: str = ""
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any]) -> Self:
+        """From the event; `KeyError` and the like if it is none."""
+        told = payload["workflow_run"]
+        repository = told.get("head_repository") or {}
+        return cls(
+            id=int(told["id"]),
+            head=str(told["head_sha"]),
+            conclusion=told.get("conclusion") and str(told["conclusion"]),
+            url=str(told["html_url"]),
+            branch=str(told.get("head_branch") or ""),
+            owner=str((repository.get("owner") or {}).get("login") or ""),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What is to be done, and what it must not be done beside."""
 
@@ -147,17 +176,17 @@ def _push(payload: Mapping[str, Any], repository: str) -> Event:
 
 
 def _workflow(payload: Mapping[str, Any], repository: str) -> Event | None:
-    run = payload["workflow_run"]
     if payload["action"] != "completed":
         return None
+    found = Workflow.read(payload)
     return Event(
         kind=Kind.WORKFLOW,
         repository=repository,
-        key=f"{repository} workflow {int(run['id'])}",
+        key=f"{repository} workflow {found.id}",
         payload={
-            "id": int(run["id"]),
-            "head": str(run["head_sha"]),
-            "conclusion": str(run["conclusion"]),
-            "url": str(run["html_url"]),
+            "id": found.id,
+            "head": found.head,
+            "conclusion": str(found.conclusion),
+            "url": found.url,
         },
     )

@@ -1,0 +1,118 @@
+"""The shipped workflows, step by step, over a GitHub on loopback: the YAML itself is tested."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actions import Actions, commands
+from tests.conftest import ROOT
+from tests.fakegithub import REPOSITORY
+from tests.pullworld import SCALED, World, pull_world
+from tests.unit.test_revisions_commits import git
+
+TOKEN = "ghs_of_a_job"
+INPUTS = {
+    "tool": "o/export-matrix",
+    "tool-ref": "c0ffee",
+    "select": SCALED,
+    "backends": "toy",
+    "provider": "mine",
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with pull_world(tmp_path, monkeypatch) as made:
+        made.fake.tokens[TOKEN] = "github-actions[bot]", 10.0**12
+        yield made
+
+
+def _actions(world: World, name: str, event: dict[str, Any]) -> Actions:
+    folder = world.folder / name
+    folder.mkdir()
+    machine = {
+        "PATH": os.pathsep.join(commands(folder / "bin")),
+        "HOME": str(folder),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{world.folder}",
+        "COLUMNS": "200",
+    }
+    return Actions(
+        folder=folder,
+        remotes={REPOSITORY: world.remote},
+        repository=REPOSITORY,
+        event=event,
+        inputs=INPUTS,
+        machine=machine,
+        token=TOKEN,
+        api_url=world.fake.address,
+    )
+
+
+def _pushed(world: World, name: str, factor: str) -> Actions:
+    """The workflow of a pull request's commit, run to its end, and then what reports it."""
+    head = world.commit("topic", factor)
+    world.pull(7, head)
+    event = {"action": "synchronize", "pull_request": dict(world.fake.pulls[7])}
+    shards = _actions(world, name, event)
+    shards.run("pull-request.yml")
+    world.fake.artifacts = shards.artifacts
+    _report(world, f"{name}-report", head)
+    return shards
+
+
+def _report(world: World, name: str, head: str, *, conclusion: str | None = "success") -> Actions:
+    told = {
+        "id": 5,
+        "head_sha": head,
+        "head_branch": "topic",
+        "head_repository": {"owner": {"login": "someone"}, "full_name": "someone/transformers"},
+        "conclusion": conclusion,
+        "html_url": "https://github.example/actions/runs/5",
+    }
+    trusted = _actions(world, name, {"action": "completed", "workflow_run": told})
+    trusted.run("pull-request-report.yml")
+    assert [code for codes in trusted.ended.values() for code in codes] == [0, 0], trusted.said
+    return trusted
+
+
+def _comment(world: World) -> str:
+    (found,) = world.fake.of("github-actions[bot]")
+    return str(found["body"])
+
+
+def test_a_planted_regression_is_told_by_the_workflows_and_its_fix_rewrites_the_comment(
+    world: World,
+) -> None:
+    shards = _pushed(world, "planted", "FACTOR = 0  # the regression\n")
+    assert sorted(shards.artifacts) == [
+        "export-matrix-again",
+        "export-matrix-plan",
+        "export-matrix-results-base-1",
+        "export-matrix-results-head-1",
+    ], shards.said
+    told = _comment(world)
+    assert "❌ 1 new failed export from this PR" in told
+    assert "[Workflow Run ⚙️](https://github.example/actions/runs/5)" in told
+    assert "3 pass" in told, told  # executed again, in the workflow
+    assert [check["conclusion"] for check in world.fake.checks] == ["failure"]
+    held = [value for _, variables in shards.seen for value in variables.values()]
+    assert TOKEN not in held
+
+    # the base branch moves on while the shards of the fix run
+    fixed = world.commit("topic", "FACTOR = 2  # the fix\n")
+    world.pull(7, fixed)
+    event = {"action": "synchronize", "pull_request": dict(world.fake.pulls[7])}
+    shards = _actions(world, "fixed", event)
+    shards.run("pull-request.yml")
+    (world.folder / "author/README").write_text("moved on")
+    author = world.folder / "author"
+    git(author, "checkout", "-q", "main")
+    git(author, "add", ".")
+    git(author, "commit", "-q", "-m", "meanwhile")
+    git(author, "push", "-q", "origin", "main")
+    world.fake.artifacts = shards.artifacts
+    _report(world, "fixed-report", fixed)
+    assert "✅ No failing export specific to this PR" in _comment(world)
