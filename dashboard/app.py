@@ -1,8 +1,9 @@
 """The dashboard's application: pages, their JSON twins, errors, and what every response carries.
 
-It only reads, but for what GitHub sends, which is queued (`webhooks`), and for results that holders
-of a token send (`uploads`). What models and exporters printed is shown, so the content security
-policy allows no script and no style but our own.
+It only reads, but for what GitHub sends, which is queued (`webhooks`), for results that holders of
+a token send (`uploads`), and for what is said of failure groups by those who may (`signin`). What
+models and exporters printed is shown, so the content security policy allows no script and no style
+but our own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,12 +24,17 @@ from dashboard.pages import (
     groups,
     known,
     overview,
+    people,
     pulls,
     reports,
     runs,
 )
 from dashboard.rendering import STATIC, render
+from dashboard.signin import ways
+from dashboard.signin.access import Access
+from dashboard.signin.visitors import keeper
 from harness.errors import KnownFailureError, SelectionError
+from runner.settings import settings
 from runner.store.engine import Engine
 
 _HEADERS = {
@@ -41,18 +47,26 @@ _HEADERS = {
 }
 
 
-def create_app(engine: Engine) -> FastAPI:
-    """The dashboard over a database that is open and up to date."""
+def create_app(engine: Engine, access: Access | None = None, *, host: str | None = None) -> FastAPI:
+    """The dashboard over a database that is open and up to date.
+
+    `host` is the address that it listens on; who may do what is told by `access`, else by the
+    settings.
+    """
+    access = access or Access.of(settings(), host)
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
     pages = (overview, runs, reports, feed, diffs, cells, groups, known, flaky, detector, pulls)
     for page in (*pages, webhooks, uploads):
         app.include_router(page.routes(engine))
+    for keeping in (people, ways):
+        app.include_router(keeping.routes(engine, access))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
     app.add_exception_handler(SelectionError, _not_found)
     app.add_exception_handler(KnownFailureError, _misconfigured)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _refused)
+    app.middleware("http")(keeper(engine, access, _error))
     app.middleware("http")(_with_headers)
     return app
 
@@ -83,7 +97,8 @@ def _unreadable(request: Request, _error_: Exception) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  (registered for nothing else)
-    told = "There is no such page." if error.status_code == 404 else str(error.detail)
+    told = str(error.detail)
+    told = "There is no such page." if told == "Not Found" else told
     return _error(request, error.status_code, told)
 
 

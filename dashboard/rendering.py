@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from dashboard.signin.visitors import visitor
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
 from runner.core.amounts import seconds, size
@@ -103,6 +104,7 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "title": title,
         "path": request.url.path,
         "refresh_s": refresh_s,
+        "visitor": visitor(request),
         "twin": _twin(request) if status == 200 else None,
     }
     return HTMLResponse(_templates().get_template(template).render(context), status_code=status)

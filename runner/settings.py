@@ -3,6 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -68,6 +69,22 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Address at which others reach the dashboard, for links."
     )
+    sign_in: Literal["auto", "local", "github", "none"] = Field(
+        "auto",
+        description="How people sign in: `github`, `local` (one user, on loopback), `none`; `auto` "
+        "is by what else is set.",
+    )
+    github_url: str = Field("https://github.com", description="GitHub that people sign in with.")
+    oauth_client: str | None = Field(
+        None, description="Client id of the OAuth app that people sign in with."
+    )
+    oauth_secret: SecretStr | None = Field(None, description="That app's client secret.")
+    session_hours: float = Field(12, gt=0, description="Hours after which people sign in again.")
+    readers: str = Field(
+        "*", description="Who may read: `*` for everybody, or `alice, @org/team, @org`."
+    )
+    triagers: str = Field("", description="Who may triage: `alice, @org/team, @org`.")
+    admins: str = Field("", description="Who may also end sessions and revoke tokens.")
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
     upload_url: str | None = Field(None, description="Dashboard that `upload` sends results to.")
@@ -94,6 +111,7 @@ _SECRETS = (
     "github_key",
     "webhook_secret",
     "upload_token",
+    "oauth_secret",
 )
 
 

@@ -2,10 +2,12 @@
 
 It authenticates Apps (RS256, ten minutes at most) and tokens, pages its listings with `Link`, tells
 rate limits in headers, refuses what GitHub refuses (too long, too many annotations, no conclusion),
-and has pull requests whose commits are in a git repository, under `refs/pull/N/head` and `merge`.
-`troubles` are what goes wrong next: an outage before or after a request is done, a limit.
+signs people in (OAuth with PKCE; `login` is who says yes), and has pull requests whose commits are
+in a git repository, under `refs/pull/N/head` and `merge`. `troubles` are what goes wrong next: an
+outage before or after a request is done, a limit.
 """
 
+import base64
 import hashlib
 import hmac
 import json
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx2
 import jwt
@@ -36,6 +39,7 @@ REPOSITORY = "o/transformers"
 APP_ID, INSTALLATION, SLUG = "77", 4711, "export-matrix"
 SECRET = "a secret of webhooks"
 TOKEN = "ghp_of_a_person"
+CLIENT, CLIENT_SECRET = "Iv1.of-the-dashboard", "a secret of the OAuth app"
 
 JSON = dict[str, Any]
 
@@ -65,6 +69,10 @@ class FakeGitHub:
     comments: list[JSON] = field(default_factory=list)
     checks: list[JSON] = field(default_factory=list)
     teams: dict[str, set[str]] = field(default_factory=dict)
+    #: members of organisations
+    orgs: dict[str, set[str]] = field(default_factory=dict)
+    #: codes of people who said yes, and what they were asked
+    codes: dict[str, JSON] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     #: zip files by the name of the artifact
     artifacts: dict[str, bytes] = field(default_factory=dict)
@@ -141,6 +149,9 @@ class FakeGitHub:
             ("POST", repo + "/check-runs", self._post_check),
             ("PATCH", repo + "/check-runs/{id:int}", self._patch_check),
             ("GET", "/orgs/{org}/teams/{team}/memberships/{login}", self._membership),
+            ("GET", "/user/memberships/orgs/{org}", self._org_membership),
+            ("GET", "/login/oauth/authorize", self._authorize),
+            ("POST", "/login/oauth/access_token", self._oauth_token),
         ]
         return Starlette(
             routes=[Route(path, self._answering(do), methods=[how]) for how, path, do in routes]
@@ -163,7 +174,7 @@ class FakeGitHub:
                 return _troubled(trouble.kind)
             if not self._authentic(request):
                 return _error(401, "Bad credentials")
-            answer = do(request, json.loads(body) if body else {})
+            answer = do(request, _fields(request, body))
             if trouble and trouble.kind == "hang-up":
                 return _HangUp()
             return _troubled("before") if trouble else _limits(answer)
@@ -181,6 +192,8 @@ class FakeGitHub:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if request.url.path.startswith("/blob/"):
             return not scheme  # somebody else's, who is to see no token
+        if request.url.path.startswith("/login/"):
+            return True
         if re.fullmatch(r"/app(/.*)?|/repos/[^/]+/[^/]+/installation", request.url.path):
             if scheme.lower() != "bearer":
                 return False
@@ -316,6 +329,33 @@ class FakeGitHub:
             return JSONResponse({"state": "active", "role": "member"})
         return _error(404, "Not Found")
 
+    def _org_membership(self, request: Request, _data: JSON) -> Response:
+        if self._who(request)["login"] in self.orgs.get(request.path_params["org"], ()):
+            return JSONResponse({"state": "active", "role": "member"})
+        return _error(404, "Not Found")
+
+    def _authorize(self, request: Request, _data: JSON) -> Response:
+        asked = dict(request.query_params)
+        assert asked["client_id"] == CLIENT
+        assert asked["code_challenge_method"] == "S256"
+        code = uuid.uuid4().hex
+        self.codes[code] = asked | {"login": self.login}
+        back = httpx2.URL(asked["redirect_uri"], params={"code": code, "state": asked["state"]})
+        return Response(status_code=302, headers={"Location": str(back)})
+
+    def _oauth_token(self, _request: Request, data: JSON) -> Response:
+        asked = self.codes.pop(data.get("code", ""), None)
+        if (data.get("client_id"), data.get("client_secret")) != (CLIENT, CLIENT_SECRET):
+            return JSONResponse({"error": "incorrect_client_credentials"})
+        digest = hashlib.sha256(data.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if asked is None or asked["code_challenge"] != challenge:
+            return JSONResponse({"error": "bad_verification_code"})
+        token = f"gho_{uuid.uuid4().hex}"
+        self.tokens[token] = asked["login"], time.time() + 3600
+        told = {"access_token": token, "token_type": "bearer", "scope": asked.get("scope", "")}
+        return JSONResponse(told)
+
     def _paged(self, request: Request, items: list[JSON], *, key: str = "") -> Response:
         size = min(int(request.query_params.get("per_page", 30)), self.page)
         number = int(request.query_params.get("page", 1))
@@ -326,6 +366,12 @@ class FakeGitHub:
             headers["Link"] = f'<{following}>; rel="next"'
         told = {"total_count": len(items), key: part} if key else part
         return JSONResponse(told, headers=headers)
+
+
+def _fields(request: Request, body: bytes) -> JSON:
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return {name: values[0] for name, values in parse_qs(body.decode()).items()}
+    return json.loads(body) if body else {}
 
 
 def _check_problem(data: JSON) -> str | None:

@@ -25,7 +25,7 @@ def serve(
     """Serve the dashboard."""
     engine = ensure(database or settings().database_url)
     # By name: packages import downwards only, and the one command line is the runner's.
-    app = import_module("dashboard.app").create_app(engine)
     address = host or settings().host, port or settings().port
+    app = import_module("dashboard.app").create_app(engine, host=address[0])
     err.print(f"dashboard: http://{address[0]}:{address[1]}", markup=False)
     uvicorn.run(app, host=address[0], port=address[1], log_level="warning")

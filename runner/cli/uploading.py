@@ -8,29 +8,35 @@ import typer
 from harness.errors import MatrixError
 from runner.cli.console import as_json, err, listed, out
 from runner.cli.options import Database, Json
+from runner.core.access import Scope
 from runner.core.plain import plain
 from runner.settings import settings
 from runner.steps.sending import keep, send_kept
 from runner.store.engine import ensure
 from runner.store.tokens import all_tokens, create_token, revoke_token
 
-app = typer.Typer(help="Tokens of projects that send results.", no_args_is_help=True)
+app = typer.Typer(help="Tokens of projects and scripts.", no_args_is_help=True)
 
 
 @app.command()
 def create(
     project: Annotated[str, typer.Argument(help="Whom it is for.", show_default=False)],
     *,
+    scope: Annotated[
+        Scope, typer.Option(help="To send results, to triage (and read), or to read.")
+    ] = Scope.RESULTS,
     runs: Annotated[
         str | None,
-        typer.Option(help="Glob over names of runs that it is good for. Default: PROJECT-*."),
+        typer.Option(help="Of results: glob over names of runs. Default: PROJECT-*."),
     ] = None,
     database: Database = None,
 ) -> None:
     """Make a token; its secret is told once, here."""
     engine = ensure(database or settings().database_url)
-    number, secret = create_token(engine, project, runs or f"{project}-*")
-    err.print(f"token {number} of {project}, for runs {runs or f'{project}-*'}:", markup=False)
+    sent = runs or f"{project}-*"
+    number, secret = create_token(engine, project, sent, scope=scope)
+    use = f"for runs {sent}" if scope is Scope.RESULTS else f"to {scope}"
+    err.print(f"token {number} of {project}, {use}:", markup=False)
     out.print(secret, markup=False, soft_wrap=True)
 
 
@@ -39,12 +45,12 @@ def list_(*, as_json_: Json = False, database: Database = None) -> None:
     """List all tokens, without their secrets."""
     found = all_tokens(ensure(database or settings().database_url))
     if as_json_:
-        names = ("id", "project", "runs", "created_at", "used_at", "revoked_at")
+        names = ("id", "project", "scope", "runs", "created_at", "used_at", "revoked_at")
         as_json([{name: getattr(each, name) for name in names} for each in found])
         return
     for each in found:
         state = "revoked" if each.revoked_at else f"used {each.used_at or 'never'}"
-        listed([plain(f"{each.id}  {each.project}  {each.runs}  {state}")])
+        listed([plain(f"{each.id}  {each.project}  {each.scope}  {each.runs}  {state}")])
 
 
 @app.command()

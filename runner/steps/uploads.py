@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import RecordError
+from runner.core.access import Scope
 from runner.core.label import label
 from runner.store import writes
 from runner.store.engine import Engine
@@ -39,7 +40,7 @@ def may_send(engine: Engine, authorization: str, run: str) -> Allowed:
     """Asked before a byte of the body is read."""
     scheme, _, secret = authorization.partition(" ")
     token = token_of(engine, secret.strip()) if scheme.lower() == "bearer" else None
-    if token is None:
+    if token is None or token.scope is not Scope.RESULTS:
         return Allowed.UNKNOWN
     return Allowed.YES if token.allows(run) else Allowed.ANOTHER_RUN
 

@@ -323,16 +323,33 @@ pull_run = Table(
     Column("noted_at", DateTime(timezone=True), nullable=False),
 )
 
-# Who may send results: a project, for runs whose names a glob means. Its secret is not kept.
+# What a project or a script may do without a person: send results of runs whose names a glob means,
+# triage, or read. Its secret is not kept.
 token = Table(
     "token",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("project", String(100), nullable=False),
+    # results, triage or read
+    Column("scope", String(20), nullable=False, server_default="results"),
     Column("runs", String(200), nullable=False),
     # SHA-256 of the secret, which is random enough to need no salt
     Column("digest", String(64), nullable=False, unique=True),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
+)
+
+# Somebody who has signed in, until it expires or is ended. The secret in their cookie is not kept.
+session = Table(
+    "session",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("login", String(100), nullable=False, index=True),
+    # of the organisations and teams that decide roles, those that they are in
+    Column("memberships", JSON, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("ended_at", DateTime(timezone=True)),
 )

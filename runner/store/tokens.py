@@ -1,23 +1,26 @@
-"""Tokens of projects that send results: made, listed, revoked, and found by their secret.
+"""Tokens of projects and scripts: made, listed, revoked, and found by their secret.
 
-A secret is told once, when it is made; only its digest is kept. A token is good for the runs whose
-names its glob means.
+A secret is told once, when it is made; only its digest is kept. A token has one scope; one for
+results is good for the runs whose names its glob means.
 """
 
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from sqlalchemy import Engine, Select, insert, select, update
 
 from harness.errors import SelectionError
+from runner.core.access import Scope
 from runner.store.reads import utc
 from runner.store.tables import token as tokens_
 
 _PREFIX = "emx_"
+# That a token is used is noted now and then: a script may ask many times a second.
+_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +29,27 @@ class Token:
 
     id: int
     project: str
-    #: a glob over the names of the runs that it is good for
+    scope: Scope
+    #: a glob over the names of the runs that it may send results of
     runs: str
     created_at: datetime
     used_at: datetime | None
     revoked_at: datetime | None
 
     def allows(self, run: str) -> bool:
-        return self.revoked_at is None and fnmatchcase(run, self.runs)
+        """Whether it may send results of that run."""
+        sends = self.scope is Scope.RESULTS and self.revoked_at is None
+        return sends and fnmatchcase(run, self.runs)
 
 
-def create_token(engine: Engine, project: str, runs: str) -> tuple[int, str]:
+def create_token(
+    engine: Engine, project: str, runs: str, *, scope: Scope = Scope.RESULTS
+) -> tuple[int, str]:
     """A new token's number and secret."""
     secret = _PREFIX + secrets.token_urlsafe(32)
     row = {
         "project": project,
+        "scope": scope.value,
         "runs": runs,
         "digest": _digest(secret),
         "created_at": datetime.now(UTC),
@@ -61,10 +70,11 @@ def token_of(engine: Engine, secret: str) -> Token | None:
         tokens_.c.digest == _digest(secret), tokens_.c.revoked_at.is_(None)
     )
     found = next(iter(_read(engine, asked)), None)
-    if found is not None:
+    now = datetime.now(UTC)
+    if found is not None and (found.used_at is None or now - found.used_at > _NOTED_EVERY):
         with engine.begin() as connection:
             used = update(tokens_).where(tokens_.c.id == found.id)
-            connection.execute(used.values(used_at=datetime.now(UTC)))
+            connection.execute(used.values(used_at=now))
     return found
 
 
@@ -88,6 +98,7 @@ def _read(engine: Engine, asked: Select[Any]) -> list[Token]:
             Token(
                 id=row.id,
                 project=row.project,
+                scope=Scope(row.scope),
                 runs=row.runs,
                 created_at=utc(row.created_at),
                 used_at=row.used_at and utc(row.used_at),
