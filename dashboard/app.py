@@ -17,12 +17,15 @@ from starlette.exceptions import HTTPException
 from dashboard import uploads, webhooks
 from dashboard.pages import (
     cells,
+    completing,
     detector,
     diffs,
     feed,
     flaky,
     groups,
     known,
+    matrix,
+    models,
     overview,
     people,
     pulls,
@@ -39,8 +42,8 @@ from runner.store.engine import Engine
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -55,7 +58,8 @@ def create_app(engine: Engine, access: Access | None = None, *, host: str | None
     """
     access = access or Access.of(settings(), host)
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
-    pages = (overview, runs, reports, feed, diffs, cells, groups, known, flaky, detector, pulls)
+    pages = (overview, matrix, runs, reports, feed, diffs, cells, groups, known, flaky, detector,
+             pulls, completing, models)  # fmt: skip
     for page in (*pages, webhooks, uploads):
         app.include_router(page.routes(engine))
     for keeping in (people, ways):

@@ -1,26 +1,70 @@
-"""The matrix view: model types, or their classes, by backend and variant.
+"""The matrix: model types, or their classes, by backend and variant; sorted, and in bands.
 
-A square of several cells shows the worst of them and how many pass, of those that could run.
+- A square of several cells shows the worst of them and how many pass, of those that could run.
+- Rows are sorted by name, by how much fails, or by what one column came to, the worst first.
+- Bands group rows by family (what the type's name begins with) or modality (what its model takes).
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 from dashboard.words import WORST_FIRST
 from harness.cells import Cell, Variant
-from runner.core.runs import CellVerdict, Verdict
+from runner.core.families import family_of
+from runner.core.runs import Verdict
+
+_TITLE = 160
+_RANK = {verdict: number for number, verdict in enumerate(WORST_FIRST)}
+_VARIANTS = list(Variant)
+_BACKENDS = ("dynamo", "onnx", "executorch", "openvino")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Protocol):
+    """What came of a cell, as far as a matrix shows it."""
+
+    @property
+    def cell(self) -> Cell: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def stage(self) -> str | None: ...
+    @property
+    def title(self) -> str | None: ...
+    @property
+    def reason(self) -> str | None: ...
+
+
+class Sort(StrEnum):
+    """What comes first; `backend/variant` sorts by that column."""
+
+    NAME = "name"
+    FAILING = "failing"
+
+
+class By(StrEnum):
+    """What rows stand together by."""
+
+    NONE = "none"
+    FAMILY = "family"
+    MODALITY = "modality"
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A backend exporting one variant."""
 
     backend: str
     variant: Variant
 
+    @property
+    def name(self) -> str:
+        return f"{self.backend}/{self.variant}"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Square:
     """The cells of a row in a column."""
 
@@ -30,13 +74,13 @@ class Square:
     #: cells that pass, of those that were not skipped
     passed: int
     ran: int
-    #: what failed, for a reader who hovers or listens
+    #: what failed, for a reader who hovers, goes there by keys, or listens
     title: str
     #: the only cell, where there is only one
     cell: Cell | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A model type, or a model class of one."""
 
@@ -44,14 +88,34 @@ class Row:
     model_class: str | None
     #: one per column; None where nothing was meant to run
     squares: tuple[Square | None, ...]
+    passed: int
+    ran: int
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Rows that stand together; without a name where all do."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def passed(self) -> int:
+        return sum(row.passed for row in self.rows)
+
+    @property
+    def ran(self) -> int:
+        return sum(row.ran for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """Rows and columns, and how many cells there are."""
+    """Columns, bands of rows, and how many cells there are."""
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    bands: tuple[Band, ...]
+    #: whether rows are model classes, else model types
+    classes: bool
     cells: int
 
     @property
@@ -59,64 +123,105 @@ class Matrix:
         """(backend, its columns), for the upper header."""
         return list(Counter(column.backend for column in self.columns).items())
 
-
-def by_type(verdicts: Sequence[CellVerdict]) -> Matrix:
-    """One row per model type."""
-    return _matrix(verdicts, lambda cell: (cell.model_type, None))
-
-
-def by_class(verdicts: Sequence[CellVerdict]) -> Matrix:
-    """One row per model class."""
-    return _matrix(verdicts, lambda cell: (cell.model_type, cell.model_class))
+    @property
+    def rows(self) -> int:
+        return sum(len(band.rows) for band in self.bands)
 
 
-Key = tuple[str, str | None]
-
-
-def _matrix(verdicts: Sequence[CellVerdict], key: Callable[[Cell], Key]) -> Matrix:
-    order = list(Variant)
-    pairs = {(found.cell.backend, found.cell.variant) for found in verdicts}
-    places = sorted(pairs, key=lambda pair: (_backend_rank(pair[0]), order.index(pair[1])))
-    squares: dict[Key, dict[tuple[str, Variant], list[CellVerdict]]]
-    squares = defaultdict(lambda: defaultdict(list))
-    for found in verdicts:
-        squares[key(found.cell)][found.cell.backend, found.cell.variant].append(found)
-    rows = tuple(
-        Row(
-            model_type=name[0],
-            model_class=name[1],
-            squares=tuple(_square(squares[name].get(place, [])) for place in places),
-        )
-        for name in sorted(squares, key=lambda name: (name[0], name[1] or ""))
+def matrix(
+    found: Iterable[Seen],
+    *,
+    classes: bool = False,
+    sort: str = Sort.NAME,
+    by: By = By.NONE,
+    modalities: Mapping[str, str] | None = None,
+) -> Matrix:
+    """The matrix of these cells; `modalities` tells what the model types take."""
+    gathered: dict[tuple[str, str], dict[tuple[str, Variant], list[Seen]]]
+    gathered = defaultdict(lambda: defaultdict(list))
+    pairs: set[tuple[str, Variant]] = set()
+    count = 0
+    for each in found:
+        cell = each.cell
+        place = cell.backend, cell.variant
+        pairs.add(place)
+        name = cell.model_type, cell.model_class if classes else ""
+        gathered[name][place].append(each)
+        count += 1
+    places = sorted(pairs, key=lambda pair: (_backend_rank(pair[0]), _VARIANTS.index(pair[1])))
+    columns = tuple(Column(*place) for place in places)
+    rows = [_row(name, gathered[name], places) for name in sorted(gathered)]
+    rows.sort(key=_order(sort, columns))
+    return Matrix(
+        columns=columns,
+        bands=tuple(_bands(rows, by, modalities or {})),
+        classes=classes,
+        cells=count,
     )
-    columns = tuple(Column(backend=backend, variant=variant) for backend, variant in places)
-    return Matrix(columns=columns, rows=rows, cells=len(verdicts))
 
 
 def _backend_rank(backend: str) -> tuple[int, str]:
     """From the exporter that the others build on to those that build on it."""
-    known = ("dynamo", "onnx", "executorch", "openvino")
-    return (known.index(backend) if backend in known else len(known)), backend
+    return (_BACKENDS.index(backend) if backend in _BACKENDS else len(_BACKENDS)), backend
 
 
-def _square(found: Sequence[CellVerdict]) -> Square | None:
-    if not found:
-        return None
-    counts = Counter(item.verdict for item in found)
-    worst = next(verdict for verdict in WORST_FIRST if verdict in counts)
-    return Square(
-        verdict=worst,
-        counts=counts,
-        cells=len(found),
-        passed=counts[Verdict.PASS],
-        ran=len(found) - counts[Verdict.SKIP],
-        title=_title(worst, found),
-        cell=found[0].cell if len(found) == 1 else None,
+def _row(
+    name: tuple[str, str],
+    squares: Mapping[tuple[str, Variant], Sequence[Seen]],
+    places: Sequence[tuple[str, Variant]],
+) -> Row:
+    made = tuple(_square(squares[place]) if place in squares else None for place in places)
+    there = [square for square in made if square]
+    return Row(
+        model_type=name[0],
+        model_class=name[1] or None,
+        squares=made,
+        passed=sum(square.passed for square in there),
+        ran=sum(square.ran for square in there),
     )
 
 
-def _title(worst: Verdict, found: Iterable[CellVerdict]) -> str:
-    told = next(item for item in found if item.verdict is worst)
-    why = told.title or told.reason
-    where = f" at {told.stage}" if told.stage else ""
-    return f"{worst}{where}: {why}" if why else f"{worst}{where}"
+def _order(sort: str, columns: Sequence[Column]) -> Callable[[Row], tuple[float, ...]]:
+    """How rows compare; those that are equal stay in the order of their names."""
+    if sort == Sort.FAILING:
+        return lambda row: (row.passed - row.ran,)
+    places = [number for number, column in enumerate(columns) if column.name == sort]
+    return lambda row: tuple(_badness(row.squares[place]) for place in places)
+
+
+def _badness(square: Square | None) -> float:
+    """The worst first; where nothing was meant to run last."""
+    if square is None:
+        return len(_RANK) + 1.0
+    return _RANK[square.verdict] + square.passed / (square.ran + 1)
+
+
+def _bands(rows: Sequence[Row], by: By, modalities: Mapping[str, str]) -> Iterable[Band]:
+    if by is By.NONE:
+        return [Band("", tuple(rows))] if rows else []
+    told: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        family = by is By.FAMILY
+        name = family_of(row.model_type) if family else modalities.get(row.model_type, "not known")
+        told[name].append(row)
+    return [Band(name, tuple(told[name])) for name in sorted(told)]
+
+
+def _square(found: Sequence[Seen]) -> Square:
+    if len(found) == 1:
+        [only] = found
+        verdict = only.verdict
+        passed, ran = int(verdict is Verdict.PASS), int(verdict is not Verdict.SKIP)
+        return Square(verdict, {verdict: 1}, 1, passed, ran, _title(only), only.cell)
+    counts = Counter(item.verdict for item in found)
+    worst = min(counts, key=_RANK.__getitem__)
+    ran = len(found) - counts[Verdict.SKIP]
+    told = _title(next(item for item in found if item.verdict is worst))
+    return Square(worst, counts, len(found), counts[Verdict.PASS], ran, told, None)
+
+
+def _title(found: Seen) -> str:
+    why = found.title or found.reason
+    where = f" at {found.stage}" if found.stage else ""
+    told = f"{found.verdict}{where}: {why}" if why else f"{found.verdict}{where}"
+    return told if len(told) <= _TITLE else f"{told[: _TITLE - 1]}…"

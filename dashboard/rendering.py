@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
+from dashboard.board import board
+from dashboard.charts import spark
 from dashboard.signin.visitors import visitor
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
@@ -76,6 +79,8 @@ def _templates() -> Environment:
         made.filters[function.__name__] = function
     made.globals.update(
         static=static,
+        board=board,
+        spark=spark,
         cell_url=cell_url,
         letters=LETTERS,
         meanings=MEANINGS,
@@ -108,6 +113,13 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "twin": _twin(request) if status == 200 else None,
     }
     return HTMLResponse(_templates().get_template(template).render(context), status_code=status)
+
+
+def twin(page: object) -> Response:
+    """A page as JSON, at once: its types were checked before they came here."""
+    return Response(
+        orjson.dumps(page, option=orjson.OPT_NON_STR_KEYS), media_type="application/json"
+    )
 
 
 def _twin(request: Request) -> str:

@@ -186,9 +186,21 @@ def _passed(cell: Cell, chance: float) -> Result:
             "infer": 0.01,
         },
         peak_rss_bytes=int((60 + 100 * chance) * 2**20),
-        recipe={"seed": 7, "parameters": 164_000},
+        recipe={"seed": 7, "parameters": 164_000, "sizes": _sizes(cell)},
         provider="transformers",
     )
+
+
+def _sizes(cell: Cell) -> dict[str, list[int]]:
+    """The inputs of its case."""
+    if cell.model_type in ("hubert", "wav2vec2"):
+        return {"input_values": [2, 1600]}
+    text = {"input_ids": [2, 10], "attention_mask": [2, 10]}
+    image = {"pixel_values": [2, 3, 32, 32]}
+    if cell.model_type in ("llava", "blip", "clip"):
+        return text | image
+    sees = ("convnext", "deit", "detr", "dinov2", "resnet", "sam", "segformer", "swin", "vit")
+    return image if cell.model_type in sees else text
 
 
 def seed(engine: Engine) -> list[Run]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.matrix import Matrix, by_type
+from dashboard.matrix import Matrix, matrix
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.change import Change
@@ -48,7 +48,7 @@ def overview_page(engine: Engine) -> OverviewPage:
             runs=tuple(map(row, runs)),
             newest=None,
             changes=None,
-            matrix=by_type([]),
+            matrix=matrix([]),
             groups=(),
             more_groups=0,
         )
@@ -57,7 +57,7 @@ def overview_page(engine: Engine) -> OverviewPage:
         runs=tuple(map(row, runs)),
         newest=row(newest),
         changes=_changes(engine, newest),
-        matrix=by_type(reads.verdicts(engine, newest.id)),
+        matrix=matrix(reads.spots(engine, newest.id)),
         groups=tuple(groups[:_GROUPS]),
         more_groups=max(0, len(groups) - _GROUPS),
     )

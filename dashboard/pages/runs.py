@@ -8,19 +8,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from dashboard.matrix import Matrix, by_class, by_type
+from dashboard.asking import Wrong, ask
+from dashboard.matrix import Matrix, matrix
 from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
-from harness.errors import SelectionError
 from runner.core.known import Standing
 from runner.core.progress import State, state_of, together
-from runner.core.query.reader import parse
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
 from runner.core.schedule import Schedule
 from runner.core.summary import summary_line
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
-from runner.steps.querying import search
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -86,6 +84,12 @@ def row(run: Run) -> RunRow:
     )
 
 
+def newest(runs: Sequence[Run]) -> Run | None:
+    """The newest complete run of these, else the newest that has results."""
+    complete = next((run for run in runs if run.complete), None)
+    return complete or next((run for run in runs if run.received), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsPage:
     """All runs, newest first."""
@@ -109,12 +113,12 @@ class RunPage:
     baseline: RunRow | None
     query: str
     #: what is wrong with the query, if it can't be read
+    wrong: Wrong | None
+    #: the same in a line
     query_error: str | None
     #: cells that the query means
     meant: int
     matrix: Matrix
-    #: whether rows are model classes (few enough), else model types
-    classes: bool
     groups: tuple[FailureGroup, ...]
     errors: tuple[CellVerdict, ...]
     slowest: tuple[CellVerdict, ...]
@@ -127,7 +131,8 @@ class RunPage:
 def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     run = reads.run(engine, ref)
     verdicts = reads.verdicts(engine, run.id)
-    found, problem = _matching(engine, run, verdicts, query)
+    asked = ask(engine, run, query, verdicts)
+    found, wrong = asked.found, asked.wrong
     types = {item.cell.model_type for item in found}
     names = {(item.cell.model_type, item.cell.model_class) for item in found}
     classes = len(names) <= _CLASSES_SHOWN or len(types) == 1
@@ -136,10 +141,10 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         run=row(run),
         baseline=row(previous) if previous else None,
         query=query,
-        query_error=problem,
+        wrong=wrong,
+        query_error=wrong.message if wrong else None,
         meant=len(found),
-        matrix=by_class(found) if classes else by_type(found),
-        classes=classes,
+        matrix=matrix(found, classes=classes),
         groups=_groups(explain_groups(engine, run, verdicts)[0], found),
         errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
         slowest=_top(found, "duration_s"),
@@ -147,18 +152,6 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         least_exact=_top(found, "max_abs_diff"),
         known=known_of(run, verdicts).counts,
     )
-
-
-def _matching(
-    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], query: str
-) -> tuple[Sequence[CellVerdict], str | None]:
-    """The cells that a query means; all of them, and why, if it can't be read."""
-    if not query.strip():
-        return verdicts, None
-    try:
-        return search(engine, run, verdicts, parse(query)), None
-    except SelectionError as error:
-        return verdicts, str(error)
 
 
 def _groups(

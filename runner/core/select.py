@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from harness.cells import Cell, folded
 from harness.errors import SelectionError, nearest
 from harness.results import Stage
+from runner.core.families import family_of
 from runner.core.presets import PRESETS
 from runner.core.runs import CellVerdict, Verdict
 
@@ -24,6 +25,7 @@ CELL_KEYS: Mapping[str, Callable[[Cell], tuple[str, ...]]] = {
     _BARE: lambda cell: (cell.id, cell.model_type, cell.model_class),
     "model": lambda cell: (cell.model_type,),
     "class": lambda cell: (cell.model_class,),
+    "family": lambda cell: (family_of(cell.model_type),),
     "variant": lambda cell: (cell.variant,),
     "backend": lambda cell: (cell.backend,),
 }

@@ -14,6 +14,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple
 
 from harness.results import Result
+from runner.core.modalities import kinds_of
 from runner.core.verdict import fold
 from runner.store.rows import detail, digest, group_row, storable, unopened_run, verdict_row
 
@@ -65,6 +66,8 @@ class Batch:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: digest -> body
     texts: dict[str, str] = field(default_factory=dict)
+    #: (model type, what its models take)
+    takes: set[tuple[str, str]] = field(default_factory=set)
     characters: int = 0
     #: each a `Row`, as a plain tuple: that is kept and sent in half the time
     rows: list[tuple[Any, ...]] = field(default_factory=list)
@@ -78,6 +81,8 @@ class Batch:
             self.runs[result.run] = unopened_run(result)
         if result.signature and result.signature not in self.groups:
             self.groups[result.signature] = group_row(result)
+        for kind in kinds_of(result.recipe.get("sizes") or ()):
+            self.takes.add((result.cell.model_type, kind))
         row = Row(
             run=result.run,
             cell=result.cell.id,

@@ -13,6 +13,7 @@ from runner.store.attempts import attempts_of
 from runner.store.bulk import chunks, ids, upsert
 from runner.store.rows import verdict_row
 from runner.store.tables import failure_group, run, verdict
+from runner.store.tallies import counted
 
 
 class LockedRun(NamedTuple):
@@ -59,6 +60,7 @@ def refold(connection: Connection, run_id: int, cell_ids: Sequence[int]) -> None
 
 
 def summarise(connection: Connection, run_id: int) -> None:
-    """Count a run's verdicts, for whoever lists runs."""
+    """Count a run's verdicts, for whoever lists or draws runs."""
     counts = reads.verdict_counts(connection, [run_id]).get(run_id, {})
-    connection.execute(update(run).where(run.c.id == run_id).values(summary=counts))
+    told = {"summary": counts, "tally": counted(connection, run_id)}
+    connection.execute(update(run).where(run.c.id == run_id).values(**told))

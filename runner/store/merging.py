@@ -2,8 +2,8 @@
 
 Many merge at once, also results of one run, and of one cell:
 
-- Everybody takes keys in one order (runs, groups, cells, texts, results, verdicts; each sorted), so
-  that writers wait for each other and never deadlock.
+- Everybody takes keys in one order (runs, groups, what models take, cells, texts, results,
+  verdicts; each sorted), so that writers wait for each other and never deadlock.
 - A verdict tells of how many attempts it was folded. That of a cell without any is what its one
   result says by itself. The statement that writes it locks the other cells' verdicts as well; they
   are folded of all attempts, those of other writers among them, which by then are committed.
@@ -16,7 +16,7 @@ from sqlalchemy import Boolean, Column, Connection, Executable, MetaData, Table,
 from runner.store.batches import Batch, Row
 from runner.store.bulk import fill, insert_into, insert_new
 from runner.store.folding import lock_run, refold, summarise
-from runner.store.tables import cell, failure_group, result, run, text, verdict
+from runner.store.tables import cell, failure_group, result, run, takes, text, verdict
 from runner.store.triages import reopen
 
 _TYPES = {
@@ -51,6 +51,11 @@ def merge(connection: Connection, batch: Batch) -> int:
         insert_new(connection, run, [batch.runs[uid]])
         locked.append(lock_run(connection, uid))
     insert_new(connection, failure_group, [batch.groups[name] for name in sorted(batch.groups)])
+    insert_new(
+        connection,
+        takes,
+        [{"model_type": name, "kind": kind} for name, kind in sorted(batch.takes)],
+    )
     _add_cells(connection)
     _add_texts(connection)
     new = _add_results(connection)

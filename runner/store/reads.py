@@ -6,7 +6,8 @@ what only several runs tell by `runner.store.history`.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, Select, func, select
 
@@ -21,6 +22,10 @@ from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
 RECENT_RUNS = 20
+_VERDICTS = {each.value: each for each in Verdict}
+_STAGES = {each.value: each for each in Stage}
+# The same ids come in every run; to read one again takes as long as to read its row.
+_cell = lru_cache(maxsize=65_536)(Cell.parse)
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────
@@ -156,6 +161,37 @@ def verdicts(engine: Engine, run_id: int) -> list[CellVerdict]:
     return _verdicts(engine, VERDICTS.where(verdicts_.c.run_id == run_id))
 
 
+class Spot(NamedTuple):
+    """What a square of the matrix is made from."""
+
+    cell: Cell
+    verdict: Verdict
+    stage: str | None
+    title: str | None
+    reason: str | None
+
+
+def spots(engine: Engine, run_id: int) -> list[Spot]:
+    """All cells of a run, in no order; of each the little that a matrix shows."""
+    asked = (
+        select(
+            cells_.c.cell,
+            verdicts_.c.verdict,
+            verdicts_.c.stage,
+            failure_group.c.title,
+            verdicts_.c.reason,
+        )
+        .join(cells_, cells_.c.id == verdicts_.c.cell_id)
+        .outerjoin(failure_group, failure_group.c.id == verdicts_.c.group_id)
+        .where(verdicts_.c.run_id == run_id)
+    )
+    with engine.connect() as connection:
+        return [
+            Spot(_cell(cell), _VERDICTS[verdict], stage, title, reason)
+            for cell, verdict, stage, title, reason in connection.execute(asked)
+        ]
+
+
 def verdict(engine: Engine, run_id: int, cell: Cell) -> CellVerdict | None:
     """One cell of a run; None if the run never meant to run it."""
     asked = VERDICTS.where(verdicts_.c.run_id == run_id, cells_.c.cell == cell.id)
@@ -176,17 +212,16 @@ def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerd
 
 def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
     with engine.connect() as connection:
-        return sorted(
-            (read_verdict(row) for row in connection.execute(asked)), key=lambda found: found.cell
-        )
+        rows = sorted(connection.execute(asked), key=lambda row: row.cell.replace("/", "\0"))
+    return list(map(read_verdict, rows))
 
 
 def read_verdict(row: Row[Any]) -> CellVerdict:
     """The verdict of a row of `VERDICTS`."""
     return CellVerdict(
-        cell=Cell.parse(row.cell),
-        verdict=Verdict(row.verdict),
-        stage=None if row.stage is None else Stage(row.stage),
+        cell=_cell(row.cell),
+        verdict=_VERDICTS[row.verdict],
+        stage=None if row.stage is None else _STAGES[row.stage],
         kind=row.kind,
         owner=row.owner,
         signature=row.signature,

@@ -55,6 +55,8 @@ run = Table(
     Column("expected", Integer, nullable=False),
     Column("duration_s", Float),
     Column("summary", JSON),
+    # `backend/variant` -> verdict -> cells, of a run that has closed
+    Column("tally", JSON),
     # how carrying over did: carried, audited, and the cells that an audit found to differ
     Column("audit", JSON),
     # how a run that goes on does, as last told; None once it is closed
@@ -71,6 +73,14 @@ cell = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("cell", String(300), nullable=False, unique=True),
+)
+
+# What the models of a type take: text, image, …, as the inputs of their cases tell.
+takes = Table(
+    "takes",
+    metadata,
+    Column("model_type", String(100), primary_key=True),
+    Column("kind", String(20), primary_key=True),
 )
 
 failure_group = Table(

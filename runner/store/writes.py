@@ -67,7 +67,7 @@ def open_run(  # noqa: PLR0913  (the columns of a run)
         # What shard results made known before their plan was has no expectation yet.
         planned = {name: row[name] for name in ("expected", "selection", "started_at")}
         connection.execute(opened.where(run.c.expected < len(expected)).values(**planned))
-        connection.execute(opened.values(closed_at=None, summary=None))
+        connection.execute(opened.values(closed_at=None, summary=None, tally=None))
         run_id = ids(connection, run, "uid", [uid])[uid]
         known = ids(connection, cells_, "cell", expected)
         insert_new(connection, cells_, [{"cell": name} for name in expected if name not in known])

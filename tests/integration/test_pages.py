@@ -14,7 +14,7 @@ from dashboard.app import create_app
 from runner.core.schedule import measured
 from runner.store import reads, writes
 from runner.store.engine import Engine, ensure
-from tests.seed import HOSTILE, seed
+from tests.seed import HOSTILE, TYPES, seed
 
 PAGES = [
     "/",
@@ -23,6 +23,10 @@ PAGES = [
     "/runs/2?q=model:mixtral outcome:fail",
     "/runs/5.22.2",
     "/runs/latest",
+    "/matrix",
+    "/matrix?run=2&q=outcome:fail&by=family&sort=failing&rows=classes",
+    "/matrix?by=modality&sort=onnx/forward-static",
+    "/models/llama",
     "/diff",
     "/diff/1/2",
     "/diff/5.22.2/latest",
@@ -92,7 +96,8 @@ def test_what_a_model_printed_is_never_markup(client: TestClient, seeded: Engine
                     "/cells/blip/BlipModel/forward-static/dynamo"):  # fmt: skip
         page = client.get(address).text
         assert HOSTILE not in page
-        assert "<script" not in page
+        scripts = re.findall(r"<script[^>]*>", page)
+        assert all(re.fullmatch(r'<script src="/static/[^"]+" defer>', each) for each in scripts)
 
 
 def test_a_run_with_missing_cells_is_told_as_incomplete(client: TestClient) -> None:
@@ -120,6 +125,63 @@ def test_a_selection_filters_the_matrix_and_is_the_address(client: TestClient) -
     assert "MambaForCausalLM" in page
     assert "BertModel" not in page.partition("Failure groups</h2>")[0]
     assert "executorch" not in page.partition("</table>")[0].partition("<table>")[2]
+
+
+def _rows(client: TestClient, address: str) -> list[list[str]]:
+    bands = client.get(address).json()["matrix"]["bands"]
+    return [[band["name"], *(row["model_type"] for row in band["rows"])] for band in bands]
+
+
+def test_the_matrix_is_sorted_by_what_fails_or_by_a_column(client: TestClient) -> None:
+    [named] = _rows(client, "/matrix.json?run=2&rows=types")
+    assert named[1:] == sorted(TYPES)
+    [failing] = _rows(client, "/matrix.json?run=2&rows=types&sort=failing")
+    assert failing[1] == "mixtral"
+    [column] = _rows(client, "/matrix.json?run=2&rows=types&sort=dynamo/forward-static")
+    assert column[1] == "blip"
+
+
+def test_the_matrix_stands_by_family_or_by_what_models_take(client: TestClient) -> None:
+    families = _rows(client, "/matrix.json?run=2&by=family")
+    assert ["qwen", "qwen2", "qwen2_moe", "qwen3"] in families
+    modalities = {band[0]: band[1:] for band in _rows(client, "/matrix.json?run=2&by=modality")}
+    assert modalities["image and text"] == ["llava"]
+    assert "bert" in modalities["text"]
+
+
+def test_a_query_that_can_not_be_read_is_shown_with_the_wrong_piece_marked(
+    client: TestClient,
+) -> None:
+    page = client.get("/matrix", params={"run": 2, "q": "model:bert outcom:fail"})
+    assert "<mark>outcom:fail</mark>" in page.text
+    twin = client.get("/matrix.json", params={"run": 2, "q": "model:bert outcom:fail"}).json()
+    assert (twin["wrong"]["start"], twin["wrong"]["end"], twin["meant"]) == (11, 22, 480)
+
+
+def test_what_is_typed_is_completed_by_what_is_there(client: TestClient) -> None:
+    def offered(text: str) -> list[str]:
+        items: list[str] = client.get("/api/v1/complete", params={"run": 2, "q": text}).json()[
+            "items"
+        ]
+        return items
+
+    assert offered("model:mix") == ["model:mixtral"]
+    assert offered("outcome:fail and fam") == ["family:"]
+    assert offered("family:qw") == ["family:qwen"]
+    assert "kind:missing-conversion" in offered("kind:m")
+
+
+def test_a_model_page_answers_whether_and_since_when_it_can_be_exported(
+    client: TestClient,
+) -> None:
+    twin = client.get("/models/mamba.json").json()
+    ways = {(way["backend"], way["variant"]): way for way in twin["ways"]}
+    assert ways["onnx", "forward-static"]["answer"] == "no"
+    dynamo = ways["dynamo", "forward-static"]
+    assert (dynamo["answer"], dynamo["passed"], dynamo["ran"], dynamo["since"]) == ("yes", 2, 2, 1)
+    assert dynamo["max_abs_diff"] > 0
+    assert "DynamoExporter().export(model, inputs" in client.get("/models/mamba").text
+    assert "did you mean" in client.get("/models/mambo").text
 
 
 @pytest.mark.parametrize(
@@ -295,6 +357,7 @@ def test_flaky_cells_are_told_with_the_runs_that_show_it(client: TestClient) -> 
 def test_every_response_forbids_foreign_scripts_and_styles(client: TestClient) -> None:
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
     assert "unsafe" not in policy
 
 

@@ -1,0 +1,57 @@
+"""What a reader asks for in a search box: the cells that are meant, or what is wrong and where."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import SelectionError
+from runner.core.query.reader import QueryError, parse
+from runner.core.runs import CellVerdict, Run
+from runner.steps.querying import search
+from runner.store import reads
+from runner.store.engine import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """Why a query can't be read, and the characters of it that are wrong."""
+
+    message: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The cells that a query means; all of them if it can't be read."""
+
+    found: Sequence[CellVerdict]
+    wrong: Wrong | None = None
+
+
+def ask(
+    engine: Engine, run: Run, query: str, verdicts: Sequence[CellVerdict] | None = None
+) -> Asked:
+    """The cells of a run that a query means; `verdicts` are the run's, if they are known."""
+    if verdicts is None:
+        verdicts = reads.verdicts(engine, run.id)
+    if not query.strip():
+        return Asked(found=verdicts)
+    try:
+        return Asked(found=search(engine, run, verdicts, parse(query)))
+    except SelectionError as error:
+        return Asked(found=verdicts, wrong=_wrong(error, query))
+
+
+def _wrong(error: SelectionError, query: str) -> Wrong:
+    if isinstance(error, QueryError):
+        return Wrong(message=str(error), start=error.start, end=error.end)
+    return Wrong(message=str(error), start=0, end=len(query))
+
+
+def wrong_in(query: str) -> Wrong | None:
+    """What is wrong with a query as it is written, if anything is."""
+    try:
+        parse(query)
+    except SelectionError as error:
+        return _wrong(error, query)
+    return None

@@ -1,0 +1,58 @@
+"""`/api/v1/complete`: what the word that is being typed into a search box may become."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fastapi import APIRouter
+
+from dashboard.asking import Wrong, wrong_in
+from dashboard.pages.runs import newest
+from runner.core.families import family_of
+from runner.core.query.completion import complete
+from runner.store import reads
+from runner.store.engine import Engine
+
+_RUNS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completions:
+    """Words, in the order to offer them; and what is wrong with the text as it stands."""
+
+    items: Sequence[str]
+    wrong: Wrong | None
+
+
+def completions(engine: Engine, ref: str, text: str) -> Completions:
+    """What the last word of the text may become, by what is there in a run."""
+    run = reads.run(engine, ref) if ref else newest(reads.runs(engine, limit=_RUNS))
+    known = _values(engine, run.id, run.received) if run else {}
+    return Completions(items=complete(text, known), wrong=wrong_in(text))
+
+
+@lru_cache(maxsize=4)
+def _values(engine: Engine, run_id: int, _received: int) -> Mapping[str, Sequence[str]]:
+    cells = [spot.cell for spot in reads.spots(engine, run_id)]
+    groups = reads.groups(engine, run_id)
+    types = sorted({cell.model_type for cell in cells})
+    return {
+        "": types,
+        "model": types,
+        "class": sorted({cell.model_class for cell in cells}),
+        "family": sorted({family_of(name) for name in types}),
+        "backend": sorted({cell.backend for cell in cells}),
+        "variant": sorted({cell.variant for cell in cells}),
+        "kind": sorted({group.kind for group in groups}),
+        "group": [group.signature for group in groups],
+    }
+
+
+def routes(engine: Engine) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/api/v1/complete")
+    def complete_json(q: str = "", run: str = "") -> Completions:
+        return completions(engine, run, q)
+
+    return router
