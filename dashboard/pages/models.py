@@ -49,7 +49,7 @@ class ModelPage:
     model_type: str
     family: str
     modality: str
-    #: the newest run that has a cell of it
+    #: the newest run that has a result of it
     run: RunRow
     passed: int
     ran: int
@@ -68,13 +68,13 @@ def model_page(engine: Engine, model_type: str) -> ModelPage:
     if not cells:
         raise SelectionError(_unknown(engine, model_type))
     by_id = {run.id: run for run in runs}
-    newest = by_id[max(past[-1].run_id for past in cells.values())]
+    newest = by_id[max(_told(past).run_id for past in cells.values())]
     modality = modalities_of(engine).get(model_type, "not known")
-    now = [past[-1].verdict for past in cells.values() if past[-1].run_id == newest.id]
+    now = [each.verdict for past in cells.values() for each in past if each.run_id == newest.id]
     ways = _ways(cells, runs)
     classes: dict[str, list[CellOverTime]] = defaultdict(list)
     for cell, past in cells.items():
-        told = CellOverTime(cell=cell, id=cell.id, last=past[-1], past=tuple(past))
+        told = CellOverTime(cell=cell, id=cell.id, last=_told(past), past=tuple(past))
         classes[cell.model_class].append(told)
     seen = {then.run_id for past in cells.values() for then in past}
     return ModelPage(
@@ -91,6 +91,12 @@ def model_page(engine: Engine, model_type: str) -> ModelPage:
         export_time=_export_time(cells, [run for run in runs if run.id in seen]),
         looked_at=LAST,
     )
+
+
+def _told(past: Sequence[Then]) -> Then:
+    """The newest that has a result, if any has."""
+    there = (then for then in reversed(past) if then.verdict is not Verdict.MISSING)
+    return next(there, past[-1])
 
 
 def _unknown(engine: Engine, model_type: str) -> str:

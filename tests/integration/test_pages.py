@@ -142,10 +142,12 @@ def test_the_matrix_is_sorted_by_what_fails_or_by_a_column(client: TestClient) -
 
 
 def test_the_matrix_stands_by_family_or_by_what_models_take(client: TestClient) -> None:
-    families = _rows(client, "/matrix.json?run=2&by=family")
+    families = _rows(client, "/matrix.json?run=2&rows=types&by=family")
     assert ["qwen", "qwen2", "qwen2_moe", "qwen3"] in families
-    modalities = {band[0]: band[1:] for band in _rows(client, "/matrix.json?run=2&by=modality")}
-    assert modalities["image and text"] == ["llava"]
+    modalities = {
+        band[0]: band[1:] for band in _rows(client, "/matrix.json?run=2&rows=types&by=modality")
+    }
+    assert modalities["image and text"] == ["blip", "clip", "llava"]
     assert "bert" in modalities["text"]
 
 
