@@ -51,6 +51,9 @@ class Actions:
     api_url: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
+    #: artifacts that never arrive
+    lost: set[str] = field(default_factory=set)
+    cache: dict[str, bytes] = field(default_factory=dict)
     #: variables and name of every job whose steps were run
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     #: exit codes, by job
@@ -70,15 +73,17 @@ class Actions:
             }
             context = self._context(inputs, known)
             if self._value(told.get("if", "true"), context) in (False, ""):
-                needs[job] = {"outputs": {}}
+                needs[job] = {"outputs": {}, "result": "skipped"}
                 continue
             rows = self._matrix(told, context)
             outputs: dict[str, str] = {}
+            begun = len(self.ended)
             for row in rows:
                 here = context | {"matrix": _Context(row)}
-                number = len(self.seen)
-                outputs = self._job(f"{job}-{number}", workflow, told, here)
-            needs[job] = {"outputs": outputs}
+                outputs = self._job(f"{job}-{len(self.ended)}", workflow, told, here)
+            codes = [code for name in list(self.ended)[begun:] for code in self.ended[name]]
+            result = "failure" if any(codes) else "success"
+            needs[job] = {"outputs": outputs, "result": result}
 
     def _context(self, inputs: Mapping[str, Any], needs: Mapping[str, Any]) -> dict[str, Any]:
         github = {
@@ -86,7 +91,7 @@ class Actions:
             "token": self.token,
             "api_url": self.api_url,
             "event": self.event,
-            "run_id": "1",
+            "run_id": str(len(self.cache)),
         }
         made = {"github": github, "inputs": inputs, "needs": needs, "secrets": self.secrets}
         return {name: _deep(each) for name, each in made.items()}
@@ -117,8 +122,10 @@ class Actions:
         }
         codes = self.ended.setdefault(name, [])
         for step in job["steps"]:
-            always = "always()" in str(step.get("if", ""))
-            if any(codes) and not always:
+            condition = str(step.get("if", "true"))
+            if any(codes) and "always()" not in condition:
+                continue
+            if not self._value(condition, context):
                 continue
             env = shared | self._texts(step.get("env", {}), context)
             if "run" in step:
@@ -152,8 +159,13 @@ class Actions:
         match name:
             case "actions/checkout":
                 self._checkout(home, given)
-            case "actions/setup-python" | "actions/cache/restore" | "actions/cache/save":
+            case "actions/setup-python":
                 pass
+            case "actions/cache/restore":
+                if kept := [each for key, each in self.cache.items() if _restored(key, given)]:
+                    (home / given["path"]).write_bytes(kept[-1])
+            case "actions/cache/save":
+                self.cache[given["key"]] = (home / given["path"]).read_bytes()
             case "actions/upload-artifact":
                 self._upload(home, given)
             case "actions/download-artifact":
@@ -181,7 +193,8 @@ class Actions:
                 within = file.relative_to(root)
                 if file.is_file() and not any(part.startswith(".") for part in within.parts):
                     archive.write(file, within)
-        self.artifacts[given["name"]] = packed.getvalue()
+        if given["name"] not in self.lost:
+            self.artifacts[given["name"]] = packed.getvalue()
 
     def _download(self, home: Path, given: Mapping[str, str]) -> None:
         pattern = given.get("name") or given["pattern"]
@@ -204,8 +217,12 @@ class Actions:
         return _evaluated(told, context) if _is_condition(told) else told
 
 
+def _restored(key: str, given: Mapping[str, str]) -> bool:
+    return key == given["key"] or key.startswith(given["restore-keys"])
+
+
 def _is_condition(text: str) -> bool:
-    return bool(re.search(r"^true$|fromJSON\(|always\(\)|==", text))
+    return bool(re.search(r"^true$|fromJSON\(|always\(\)|[!=]=", text))
 
 
 def _evaluated(expression: str, context: dict[str, Any]) -> Any:  # noqa: ANN401  (JSON)

@@ -29,6 +29,7 @@ from runner.cli import (
     unlocking,
     uploading,
     workflows,
+    working,
 )
 from runner.cli.console import err
 from runner.core.plain import plain
@@ -57,6 +58,7 @@ knowing.register(app)
 serving.register(app)
 botting.register(app)
 workflows.register(botting.app)
+working.register(app)
 app.command("upload")(uploading.upload)
 app.add_typer(uploading.app, name="token")
 app.add_typer(database.app, name="db")

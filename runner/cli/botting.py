@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import MatrixError
-from runner.cli.console import as_json, err, interruptible, listed, out
+from runner.cli.console import as_json, err, interruptible, listed
 from runner.cli.options import Database, Json, Words, Workers
 from runner.core.pull.check import as_json as report_record
 from runner.core.pull.comment import as_comment
@@ -33,7 +33,6 @@ Workflow = Annotated[
 
 def register(root: typer.Typer) -> None:
     root.add_typer(app, name="bot")
-    root.command("work")(work)
 
 
 def steps() -> ModuleType:
@@ -157,26 +156,6 @@ def suggest(
         err.print("it changes nothing that a model can reach")
     else:
         listed(body.splitlines())
-
-
-def work(
-    *,
-    until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End when there is no work, instead of waiting.")
-    ] = False,
-    workers: Workers = None,
-    database: Database = None,
-) -> None:
-    """Take queued work, such as pull requests, and do it; several may run at once."""
-    engine = ensure(database or settings().database_url)
-    bench = bench_here(engine, workers=workers)
-    interruptible()
-    try:
-        done = steps().work_on(engine, bench, settings(), until_idle=until_idle)
-    except KeyboardInterrupt:
-        err.print("interrupted; what was being done is taken again")
-        raise typer.Exit(1) from None
-    out.print(f"{done} pieces of work done")
 
 
 def bench_here(engine: Engine, **given: Any) -> Any:  # noqa: ANN401  (of an extra)

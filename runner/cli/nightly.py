@@ -1,6 +1,7 @@
 """`nightly`: one command for cron, a systemd timer, a scheduled workflow, or the compose file."""
 
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 
 from harness.errors import SelectionError
 from runner.cli.console import as_json, err, interruptible, listed
+from runner.cli.executors import ExecutorName, RayAddress
 from runner.cli.options import (
     DEFAULT_ZOO,
     Backends,
@@ -26,8 +28,9 @@ from runner.core.nights import HERE, Told, stack_named
 from runner.core.plain import plain
 from runner.execute.stacks import versions_in
 from runner.settings import settings, without_secrets
+from runner.steps.elsewhere import begun_night, gather, part, queued
 from runner.steps.nightly import Nightly
-from runner.steps.pinning import pin
+from runner.steps.pinning import Pinned, pin
 from runner.store.engine import ensure
 
 _DAY = "%Y-%m-%d"
@@ -72,6 +75,29 @@ def nightly(  # noqa: PLR0913  (one parameter per option)
     confirm: Annotated[
         bool, typer.Option(help="Execute apparent losses again before they are told.")
     ] = True,
+    executor: Annotated[
+        ExecutorName | None,
+        typer.Option(help="Where cells run: here, or on a Ray cluster.", show_default=False),
+    ] = None,
+    ray_address: RayAddress = None,
+    dispatch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Only plan, for jobs of their own; print their matrix."
+        ),
+    ] = None,
+    collect: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Take in what the jobs left there, and tell the night."
+        ),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Have `export-matrix work` on other machines run it.")
+    ] = False,
+    shards: Annotated[
+        int, typer.Option(min=1, help="Of --dispatch and --queue: shares of each stack at most.")
+    ] = 8,
     day: Annotated[
         datetime | None, typer.Option(formats=[_DAY], help="Which night. Default: today, UTC.")
     ] = None,
@@ -82,40 +108,70 @@ def nightly(  # noqa: PLR0913  (one parameter per option)
 
     Repeating it changes nothing: a night goes on where it was, and nobody is told twice.
     """
+    if sum(map(bool, (dispatch, collect, queue))) > 1:
+        raise SelectionError("--dispatch, --collect and --queue exclude each other")
     url = database or settings().database_url
-    stacks = dict(map(_stack, stack or [HERE]))
-    if len(stacks) < len(stack or [HERE]):
-        raise SelectionError("a --stack is given twice")
     variables = {**without_secrets(), "EXPORT_MATRIX_DATABASE_URL": url}
-    for name, python in stacks.items():
-        if name != HERE:
-            versions = versions_in(python, variables)
-            _say(f"stack {name}: torch {versions.get('torch', 'none')} of {python}")
-    pinned = pin(revision, fetch=fetch, cache=settings().folder)
-    if pinned.stale:
-        _say(f"the clone could not be brought up to date ({pinned.stale}); going on with it")
-    shared = _options(
-        {"-n": workers, "--limits": limits, "--time-limit": time_limit},
-        **{"--memory-budget": memory_budget},
-    )
+    stacks = _stacks(stack or [HERE], variables)
+    begun = begun_night(collect) if collect else None
+    pinned = begun.pinned if begun else _pinned(revision, fetch=fetch)
+    bounds = _options({"--limits": limits, "--time-limit": time_limit})
+    room = _options({"-n": workers, "--memory-budget": memory_budget})
+    ray = _options({"--executor": executor, "--ray-address": ray_address})
     where = ["--checkout", str(pinned.checkout)] if pinned.checkout else []
     axes = [f"--backend={each}" for each in backend or ()]
     axes += [f"--variant={each}" for each in variant or ()]
     asked = Nightly(
         engine=ensure(url),
         folder=settings().folder,
-        day=(day or datetime.now(UTC)).date(),
+        day=begun.day if begun else (day or datetime.now(UTC)).date(),
         revision=pinned.text,
         name=pinned.name,
         stacks=stacks,
-        words=[*(words or ()), *axes, "--provider", zoo, *shared],
-        confirm=[*where, *shared] if confirm else None,
+        words=[*(words or ()), *axes, "--provider", zoo, *bounds],
+        room=[*room, *ray],
+        confirm=[*where, *bounds, *room] if confirm else None,
         variables=variables,
         say=_say,
     )
     interruptible()
+    if dispatch:
+        as_json(part(asked, dispatch, revision=_for_jobs(revision, pinned), most=shards))
+        return
+    if begun and collect:
+        telling = gather(asked, collect, begun.shares)
+    else:
+        telling = queued(asked, shares=shards) if queue else asked.run()
+    _tell_all(telling, as_json_=as_json_)
+
+
+def _stacks(given: list[str], variables: Mapping[str, str]) -> dict[str, Path]:
+    """Name -> Python, each of which can run cells."""
+    stacks = dict(map(_stack, given))
+    if len(stacks) < len(given):
+        raise SelectionError("a --stack is given twice")
+    for name, python in stacks.items():
+        if name != HERE:
+            versions = versions_in(python, variables)
+            _say(f"stack {name}: torch {versions.get('torch', 'none')} of {python}")
+    return stacks
+
+
+def _pinned(revision: str, *, fetch: bool) -> Pinned:
+    pinned = pin(revision, fetch=fetch, cache=settings().folder)
+    if pinned.stale:
+        _say(f"the clone could not be brought up to date ({pinned.stale}); going on with it")
+    return pinned
+
+
+def _for_jobs(revision: str, pinned: Pinned) -> str:
+    """As jobs name it: their clone lies where it was named, not where it is here."""
+    return f"{revision.partition('@')[0]}@{pinned.name}" if pinned.checkout else pinned.text
+
+
+def _tell_all(telling: Iterator[Told], *, as_json_: bool) -> None:
     try:
-        told = [_tell(each, quiet=as_json_) for each in asked.run()]
+        told = [_tell(each, quiet=as_json_) for each in telling]
     except KeyboardInterrupt:
         err.print("\ninterrupted; the same command goes on with it", markup=False)
         raise typer.Exit(1) from None
@@ -136,8 +192,8 @@ def _stack(text: str) -> tuple[str, Path]:
     return stack_named(name), Path(python).expanduser().absolute()
 
 
-def _options(given: dict[str, object], **more: object) -> list[str]:
-    pairs = {**given, **more}.items()
+def _options(given: dict[str, object]) -> list[str]:
+    pairs = given.items()
     return [word for name, each in pairs if each is not None for word in (name, str(each))]
 
 

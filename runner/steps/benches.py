@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.errors import MatrixError
 from harness.isolation.machine import usual_workers
-from harness.isolation.processes import hide
 from runner.bot.comments import Posted, ensure_comment
 from runner.bot.github import App, GitHub, Token, Who
 from runner.bot.pulls import read_pull
@@ -18,11 +17,12 @@ from runner.core.pull.report import Report
 from runner.settings import Settings
 from runner.steps.answering import Answer, Comment, answer
 from runner.steps.collecting import Collected, collect
+from runner.steps.handling import bot_handlers
 from runner.steps.parting import Parted, part_pull
 from runner.steps.pulls import post, run_pull, suggestion
 from runner.steps.running import Room
 from runner.steps.scoping import Bench, chosen, prepared
-from runner.steps.working import bot_handlers, name_of_worker, work
+from runner.steps.working import Handler
 from runner.store.engine import Engine
 
 
@@ -118,8 +118,6 @@ def suggest_here(bench: Bench, number: int, *, dry: bool) -> str | None:
     return body
 
 
-def work_on(engine: Engine, bench: Bench, here: Settings, *, until_idle: bool) -> int:
-    """Do queued work, out of sight of the code that it runs."""
-    hide()
-    handlers = bot_handlers(bench, Allowed.read(here.askers))
-    return work(engine, handlers, worker=name_of_worker(), until_idle=until_idle)
+def handlers_of(bench: Bench, here: Settings) -> dict[str, Handler]:
+    """What a worker does for GitHub's events."""
+    return bot_handlers(bench, Allowed.read(here.askers))

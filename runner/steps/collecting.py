@@ -24,12 +24,12 @@ from runner.core.pull.events import Pull, Workflow
 from runner.core.pull.report import Facts, Report, pending, untouched
 from runner.revisions.pulls import pull_commits
 from runner.steps.comparing import compare_runs
+from runner.steps.handling import CANCELLED
 from runner.steps.planfiles import close_if_complete
 from runner.steps.plans import Plan
 from runner.steps.pulls import Planned, facts_of, planned, tell, tell_nothing, told_of
 from runner.steps.scoping import Bench, chosen, prepared
 from runner.steps.unzipping import Bound, lines
-from runner.steps.working import CANCELLED
 from runner.store import reads, writes
 from runner.store.reruns import note_reruns
 

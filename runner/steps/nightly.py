@@ -48,8 +48,10 @@ class Nightly:
     name: str
     #: stack -> its Python
     stacks: Mapping[str, Path]
-    #: SELECT and options of `run`
+    #: SELECT and options of `run` and `plan`
     words: Sequence[str]
+    #: options of `run` alone
+    room: Sequence[str] = ()
     #: options of `confirm`; None for no confirmation
     confirm: Sequence[str] | None
     #: the variables of the commands
@@ -75,7 +77,7 @@ class Nightly:
 
     def _execute(self, night: Night, home: Path) -> tuple[str, ...]:
         """Run what the night lacks, and confirm; what went wrong."""
-        run = _found(self.engine, night)
+        run = found(self.engine, night)
         cells = self._cells_folder(night) / "runs" / night.uid
         if run and not run.complete and not cells.exists():
             return self._join(run)
@@ -84,19 +86,20 @@ class Nightly:
             self.say(f"{night.uid}: running; log {home / 'run.log'}")
             again = ["run", "--resume", night.uid]
             words = again if (cells / "run.json").exists() else self._first(night)
-            if code := self._command(night, words, home / "run.log"):
+            if code := self.command(night, words, home / "run.log"):
                 # A pytest or a zygote may have died: once more, with what is left.
-                left = _found(self.engine, night)
+                left = found(self.engine, night)
                 if left and not left.complete:
-                    code = self._command(night, again, home / "run.log")
+                    code = self.command(night, again, home / "run.log")
             if code > 1:
-                return (f"run ended with exit code {code}: {_last_line(home / 'run.log')}",)
-        return self._confirm(night, home)
+                return (f"run ended with exit code {code}: {last_line(home / 'run.log')}",)
+        return self.confirmed(night, home)
 
     def _first(self, night: Night) -> list[str]:
-        return ["run", *self.words, "--revision", self.revision, "--name", night.uid]
+        return ["run", *self.words, *self.room, "--revision", self.revision, "--name", night.uid]
 
-    def _confirm(self, night: Night, home: Path) -> tuple[str, ...]:
+    def confirmed(self, night: Night, home: Path) -> tuple[str, ...]:
+        """Have apparent losses executed again; what went wrong."""
         run = reads.run(self.engine, night.uid)
         baseline = last_complete(run, nights(self.engine, stack=night.stack))
         if self.confirm is None or baseline is None or not run.received:
@@ -106,8 +109,8 @@ class Nightly:
             return ()
         self.say(f"{night.uid}: executing apparent losses again; log {home / 'confirm.log'}")
         words = ["confirm", *sides, *self.confirm]
-        if code := self._command(night, words, home / "confirm.log"):
-            return (f"confirm ended with exit code {code}: {_last_line(home / 'confirm.log')}",)
+        if code := self.command(night, words, home / "confirm.log"):
+            return (f"confirm ended with exit code {code}: {last_line(home / 'confirm.log')}",)
         return ()
 
     def _join(self, run: Run) -> tuple[str, ...]:
@@ -124,7 +127,8 @@ class Nightly:
             run = reads.run(self.engine, run.uid)
         return ()
 
-    def _command(self, night: Night, words: Sequence[str], log: Path) -> int:
+    def command(self, night: Night, words: Sequence[str], log: Path) -> int:
+        """Exit code of one of our commands on the night's stack."""
         folder = {"EXPORT_MATRIX_FOLDER": str(self._cells_folder(night).resolve())}
         python = self.stacks[night.stack]
         return run_command(python, words, variables={**self.variables, **folder}, log=log)
@@ -177,7 +181,8 @@ def _report(
     )
 
 
-def _found(engine: Engine, night: Night) -> Run | None:
+def found(engine: Engine, night: Night) -> Run | None:
+    """Its run; None if nobody has begun it."""
     with suppress(SelectionError):
         return reads.run(engine, night.uid)
     return None
@@ -201,6 +206,7 @@ def _wait_for_runner(lock: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_SH)
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """What a command said last."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"

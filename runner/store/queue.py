@@ -6,7 +6,7 @@
 - On PostgreSQL those who ask at once pass over what another is just taking; SQLite has one writer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,8 +70,13 @@ def enqueue(  # noqa: PLR0913  (the columns of a piece of work)
     return int(connection.execute(insert(work).values(**row).returning(work.c.id)).scalar_one())
 
 
-def take(engine: Engine, worker: str, *, now: datetime | None = None) -> Work | None:
-    """The oldest piece of work that nobody has and nothing keeps waiting, from now on ours."""
+def take(
+    engine: Engine, worker: str, *, kinds: Collection[str] = (), now: datetime | None = None
+) -> Work | None:
+    """The oldest piece of work that nobody has and nothing keeps waiting, from now on ours.
+
+    `kinds`: those that the worker can do; none for all.
+    """
     now = now or datetime.now(UTC)
     others = work.alias("others")
     held = select(others.c.key).where(others.c.state == _TAKEN, others.c.leased_until >= now)
@@ -79,9 +84,10 @@ def take(engine: Engine, worker: str, *, now: datetime | None = None) -> Work | 
         and_(work.c.state == _QUEUED, work.c.not_before <= now, work.c.key.not_in(held)),
         and_(work.c.state == _TAKEN, work.c.leased_until < now),
     )
+    mine = [free, work.c.kind.in_(kinds)] if kinds else [free]
     # What a dead worker had comes first: its key is taken until it is.
     order = (work.c.state.desc(), work.c.id)
-    next_one = select(work.c.id).where(free).order_by(*order).limit(1)
+    next_one = select(work.c.id).where(*mine).order_by(*order).limit(1)
     taking = (
         update(work)
         .where(work.c.id == next_one.with_for_update(skip_locked=True).scalar_subquery())
@@ -140,6 +146,14 @@ def asked_within(engine: Engine, author: str, *, kind: str, before: Work) -> int
     )
     with engine.connect() as connection:
         return connection.scalar(counted) or 0
+
+
+def work_of(engine: Engine, kind: str, prefix: str) -> list[Work]:
+    """All work of that kind whose key begins so, oldest first."""
+    named = (work.c.kind == kind, work.c.key.startswith(prefix, autoescape=True))
+    with engine.connect() as connection:
+        rows = connection.execute(select(work).where(*named).order_by(work.c.id))
+        return [_read(row) for row in rows]
 
 
 def all_work(engine: Engine, *, limit: int = 100) -> list[Work]:

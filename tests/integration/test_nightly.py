@@ -19,8 +19,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
-from runner.store import reads
-from runner.store.engine import Engine, open_store
+from runner.store import queue, reads
+from runner.store.engine import Engine, ensure
 from tests.conftest import ROOT, wait_for
 from tests.unit.test_revisions_commits import FILES, git
 
@@ -143,7 +143,7 @@ class World:
         return git(origin, "rev-parse", "HEAD").strip()[:12]
 
     def engine(self) -> Engine:
-        return open_store(f"sqlite:///{self.folder}/export-matrix.db")
+        return ensure(f"sqlite:///{self.folder}/export-matrix.db")
 
 
 @pytest.fixture
@@ -227,3 +227,31 @@ def test_who_can_not_be_told_is_told_the_next_time(world: World) -> None:
     assert len(world.people.mails) == 1
     assert world.night(25)[0] == 0
     assert (len(world.people.posts), len(world.people.mails)) == (1, 1)
+
+
+def test_a_night_that_is_queued_is_run_by_workers_and_a_second_start_joins_it(world: World) -> None:
+    starts = [world.nightly(25, "--queue") for _ in range(2)]
+    engine = world.engine()
+    assert wait_for(lambda: [each.state for each in queue.all_work(engine)] == ["queued"], 240)
+    other = world.start("work", "--until-idle", "--stack", "another")
+    assert "0 pieces of work done" in other.communicate(timeout=300)[0]
+    worker = world.start("work", "--until-idle", "-n", "1")
+    out, err = worker.communicate(timeout=300)
+    assert "1 pieces of work done" in out, err
+    ends = [each.communicate(timeout=300) for each in starts]
+    assert [each.returncode for each in starts] == [0, 0], ends
+    assert len(reads.runs(engine)) == 1
+    assert len(world.people.posts) == 1
+
+
+def test_a_share_that_no_worker_could_run_is_told_as_lost(world: World) -> None:
+    start = world.nightly(25, "--queue")
+    engine = world.engine()
+    assert wait_for(lambda: len(queue.all_work(engine)) == 1, 240)
+    taken = queue.take(engine, "a machine that is taken away")
+    assert taken is not None
+    queue.end(engine, taken, state="failed", error="the machine is full")
+    out, err = start.communicate(timeout=300)
+    assert start.returncode == 1, err
+    assert "share 1 of 1: 1 of 1 cells have no result" in out
+    assert "the machine is full" in world.people.posts[0]["text"]

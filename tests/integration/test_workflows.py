@@ -30,22 +30,25 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
+def _machine(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.pathsep.join(commands(folder / "bin")),
+        "HOME": str(folder),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{folder.parent}",
+        "COLUMNS": "200",
+    }
+
+
 def _actions(world: World, name: str, event: dict[str, Any]) -> Actions:
     folder = world.folder / name
     folder.mkdir()
-    machine = {
-        "PATH": os.pathsep.join(commands(folder / "bin")),
-        "HOME": str(folder),
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{world.folder}",
-        "COLUMNS": "200",
-    }
     return Actions(
         folder=folder,
         remotes={REPOSITORY: world.remote},
         repository=REPOSITORY,
         event=event,
         inputs=INPUTS,
-        machine=machine,
+        machine=_machine(folder),
         token=TOKEN,
         api_url=world.fake.address,
     )
@@ -116,3 +119,52 @@ def test_a_planted_regression_is_told_by_the_workflows_and_its_fix_rewrites_the_
     world.fake.artifacts = shards.artifacts
     _report(world, "fixed-report", fixed)
     assert "✅ No failing export specific to this PR" in _comment(world)
+
+
+def test_a_night_of_jobs_that_loses_one_is_incomplete_until_the_next_start_brings_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "night").mkdir()
+    inputs = {
+        "tool": "o/export-matrix",
+        "tool-ref": "c0ffee",
+        "select": "Passes DriftsNumerically",
+        "revision": "installed",
+        "provider": "tests.toyzoo",
+        "options": "--backend toy --variant forward-static",
+    }
+    actions = Actions(
+        folder=tmp_path / "night",
+        remotes={},
+        repository="o/export-matrix",
+        event={},
+        inputs=inputs,
+        machine=_machine(tmp_path / "night"),
+        token=TOKEN,
+        secrets={"slack-url": "http://127.0.0.1:9/hook-secret"},
+        lost={"night-results-here-1"},
+    )
+    actions.run("nightly.yml")
+    ends = {name.partition("-")[0]: codes for name, codes in actions.ended.items()}
+    assert (ends["plan"], ends["shard"]) == ([0, 0], [0, 0]), actions.said
+    told = _summary(actions, "tell-2")
+    assert "2 of 2 cells have no result" in told, actions.said
+    assert "share 1 of 1: 2 of 2 cells have no result" in told
+    assert ends["tell"][1] == 1
+    shown = [value for name, held in actions.seen for value in held.values() if "shard" in name]
+    assert not [each for each in shown if "hook-secret" in each]
+
+    actions.lost, actions.artifacts, actions.secrets = set(), {}, {}
+    actions.run("nightly.yml")
+    again = _summary(actions, "tell-5")
+    assert "1 passed, 1 failed" in again, actions.said
+    assert actions.ended["tell-5"] == [0, 0, 0], actions.said
+    assert "no earlier complete run" in again
+
+    actions.run("nightly.yml")  # a third start finds the night done
+    assert list(actions.ended)[6:] == ["plan-6", "tell-7"]
+    assert _summary(actions, "tell-7") == again
+
+
+def _summary(actions: Actions, job: str) -> str:
+    return (actions.folder / job / "summary.md").read_text()
