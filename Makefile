@@ -35,6 +35,7 @@ bless: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_ingest
+	$(BIN)/python -m tests.bench_pages
 	$(BIN)/python -m tests.bench_reuse
 	$(BIN)/python -m tests.grouping
 

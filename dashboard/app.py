@@ -6,15 +6,16 @@ models and exporters printed is shown, so the content security policy allows no 
 but our own.
 """
 
-from collections.abc import Awaitable, Callable
-
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import uploads, webhooks
+from dashboard.caching import Caching
 from dashboard.pages import (
     cells,
     completing,
@@ -36,9 +37,12 @@ from dashboard.rendering import STATIC, render
 from dashboard.signin import ways
 from dashboard.signin.access import Access
 from dashboard.signin.visitors import keeper
+from dashboard.twins import with_twins
 from harness.errors import KnownFailureError, SelectionError
 from runner.settings import settings
 from runner.store.engine import Engine
+from runner.store.kept import Kept, keeping
+from runner.store.watching import Watch
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -50,39 +54,58 @@ _HEADERS = {
 }
 
 
-def create_app(engine: Engine, access: Access | None = None, *, host: str | None = None) -> FastAPI:
+def create_app(
+    engine: Engine, access: Access | None = None, *, host: str | None = None, fresh_s: float = 0.0
+) -> FastAPI:
     """The dashboard over a database that is open and up to date.
 
     `host` is the address that it listens on; who may do what is told by `access`, else by the
-    settings.
+    settings. With `fresh_s`, what others commit is seen within so many seconds, and what ended runs
+    came to is kept for half a minute; else everything is seen at once.
     """
+    kept, watch = Kept(), Watch(engine)
+    if fresh_s:
+        engine = keeping(engine, kept)
     access = access or Access.of(settings(), host)
     app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
     pages = (overview, matrix, runs, reports, feed, diffs, cells, groups, known, flaky, detector,
              pulls, completing, models)  # fmt: skip
     for page in (*pages, webhooks, uploads):
-        app.include_router(page.routes(engine))
-    for keeping in (people, ways):
-        app.include_router(keeping.routes(engine, access))
+        app.include_router(with_twins(page.routes(engine)))
+    for page in (people, ways):
+        app.include_router(with_twins(page.routes(engine, access)))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
     app.add_exception_handler(SelectionError, _not_found)
     app.add_exception_handler(KnownFailureError, _misconfigured)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _refused)
+    # Inside of who may read at all.
+    app.add_middleware(Caching, state=watch.state, fresh_s=fresh_s, on_write=kept.forget)
     app.middleware("http")(keeper(engine, access, _error))
-    app.middleware("http")(_with_headers)
+    app.add_middleware(_WithHeaders)
     return app
 
 
-async def _with_headers(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    response = await call_next(request)
-    response.headers.update(_HEADERS)
-    if request.url.path.startswith("/static/") and request.url.query:
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    return response
+class _WithHeaders:
+    """Middleware that says in every response what a browser may do with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fixed = scope["type"] == "http" and scope["path"].startswith("/static/")
+        for_ever = fixed and scope["query_string"]
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                if for_ever:
+                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
 
 
 def _not_found(request: Request, error: Exception) -> Response:

@@ -112,7 +112,9 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "visitor": visitor(request),
         "twin": _twin(request) if status == 200 else None,
     }
-    return HTMLResponse(_templates().get_template(template).render(context), status_code=status)
+    made = _templates().get_template(template).render(context)
+    # Half a surrogate pair, as a log may have, is nothing that UTF-8 has.
+    return HTMLResponse(made.encode("utf-8", "replace"), status_code=status)
 
 
 def twin(page: object) -> Response:

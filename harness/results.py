@@ -51,7 +51,10 @@ class Stage(StrEnum):
     @property
     def order(self) -> int:
         """0 for `build` … 7 for `resize`."""
-        return list(Stage).index(self)
+        return _STAGES[self]
+
+
+_STAGES = {stage: number for number, stage in enumerate(Stage)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """`serve`: the dashboard."""
 
+import gc
 from importlib import import_module
 from typing import Annotated
 
@@ -10,6 +11,9 @@ from runner.cli.console import err
 from runner.cli.options import Database
 from runner.settings import settings
 from runner.store.engine import ensure
+
+#: others' changes are seen within so many seconds
+_FRESH_S = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +30,7 @@ def serve(
     engine = ensure(database or settings().database_url)
     # By name: packages import downwards only, and the one command line is the runner's.
     address = host or settings().host, port or settings().port
-    app = import_module("dashboard.app").create_app(engine, host=address[0])
+    app = import_module("dashboard.app").create_app(engine, host=address[0], fresh_s=_FRESH_S)
+    gc.freeze()  # what is loaded by now stays
     err.print(f"dashboard: http://{address[0]}:{address[1]}", markup=False)
     uvicorn.run(app, host=address[0], port=address[1], log_level="warning")

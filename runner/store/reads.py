@@ -16,6 +16,7 @@ from harness.errors import SelectionError, nearest
 from harness.results import Stage
 from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
 from runner.core.schedule import Schedule
+from runner.store.kept import kept_of
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
@@ -157,8 +158,14 @@ VERDICTS = (
 
 
 def verdicts(engine: Engine, run_id: int) -> list[CellVerdict]:
-    """All cells of a run, in order."""
-    return _verdicts(engine, VERDICTS.where(verdicts_.c.run_id == run_id))
+    """All cells of a run, in order; of one that has ended they may be kept (`store.kept`)."""
+    asked, kept = VERDICTS.where(verdicts_.c.run_id == run_id), kept_of(engine)
+    if kept is not None:
+        with engine.connect() as connection:
+            ended = connection.scalar(select(runs_.c.closed_at).where(runs_.c.id == run_id))
+        if ended is not None:
+            return kept.read(("verdicts", run_id, ended), lambda: _verdicts(engine, asked))
+    return _verdicts(engine, asked)
 
 
 class Spot(NamedTuple):
@@ -264,9 +271,11 @@ def group(engine: Engine, signature: str) -> FailureGroup | None:
         if row is None:
             return None
         inside = verdicts_.c.group_id == row.id
-        first, last = connection.execute(
-            select(func.min(verdicts_.c.run_id), func.max(verdicts_.c.run_id)).where(inside)
-        ).one()
+        # Each by itself is one look into the index; together they would read all of the group.
+        first, last = (
+            connection.scalar(select(end(verdicts_.c.run_id)).where(inside))
+            for end in (func.min, func.max)
+        )
         counted = select(func.count()).where(inside, verdicts_.c.run_id == last)
         return _group(row, cells=connection.scalar(counted) or 0, first=first, last=last)
 
@@ -296,15 +305,28 @@ def _group(
 
 def group_runs(engine: Engine, signature: str, *, limit: int = 30) -> list[tuple[Run, int]]:
     """(run, cells of the group in it), newest first."""
-    asked = (
-        select(verdicts_.c.run_id, func.count())
-        .join(failure_group, failure_group.c.id == verdicts_.c.group_id)
-        .where(failure_group.c.signature == signature)
-        .group_by(verdicts_.c.run_id)
-        .order_by(verdicts_.c.run_id.desc())
-        .limit(limit)
-    )
+    asked = select(failure_group.c.id).where(failure_group.c.signature == signature)
     with engine.connect() as connection:
-        counts: dict[int, int] = dict(connection.execute(asked).all())
+        group_id = connection.scalar(asked)
+        newest = _runs_of_group(group_id or 0).limit(limit)
+        counted = (
+            select(verdicts_.c.run_id, func.count())
+            .where(verdicts_.c.group_id == group_id, verdicts_.c.run_id.in_(newest))
+            .group_by(verdicts_.c.run_id)
+        )
+        counts: dict[int, int] = dict(connection.execute(counted).all())
         found = read_runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
     return [(item, counts[item.id]) for item in sorted(found, key=lambda item: -item.id)]
+
+
+def _runs_of_group(group_id: int) -> Select[Any]:
+    """Its runs, newest first, each found in the index from the one after it.
+
+    To group its rows by run would read all that it ever had.
+    """
+    inside = select(func.max(verdicts_.c.run_id).label("run_id"))
+    inside = inside.where(verdicts_.c.group_id == group_id)
+    steps = inside.cte("steps", recursive=True)
+    last = steps.c.run_id
+    before = inside.where(verdicts_.c.run_id < last).scalar_subquery()
+    return select(steps.union_all(select(before).where(last.is_not(None))).c.run_id)
