@@ -1,21 +1,53 @@
-"""`/`: the newest results, what changed, and the last runs."""
+"""`/`: how healthy each line of runs is, what changed, what is new, and what runs now."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.matrix import Matrix, matrix
-from dashboard.pages.runs import RunRow, row
-from dashboard.rendering import render
+from dashboard.charts import Chart, Line
+from dashboard.pages.runs import RunRow, newest, row
+from dashboard.rendering import render, twin
 from runner.core.change import Change
 from runner.core.diff import diff
-from runner.core.runs import FailureGroup, Run
+from runner.core.health import AGES, Rate, age_of, is_late, line_of, rate_of
+from runner.core.progress import State
+from runner.core.runs import Run, Verdict
 from runner.steps.confirming import with_confirmations
 from runner.store import reads
 from runner.store.engine import Engine
+from runner.store.moved import Seen, groups_seen, moved
+from runner.store.tallies import Tally, tallies
 
-_RUNS = 8
+#: how many runs are looked at, listed, and drawn of a line
+_LOOKED_AT, _LISTED, _DRAWN, _HEAT = 100, 8, 30, 12
 _GROUPS = 6
+_REFRESH_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A backend exporting one variant."""
+
+    name: str
+    rate: Rate
+    #: percent in the runs drawn, oldest first
+    trend: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """A line of runs: its newest complete one, and how it came to that."""
+
+    name: str
+    run: RunRow
+    #: a night is due
+    late: bool
+    rate: Rate
+    #: percent in the runs drawn, oldest first
+    trend: tuple[float | None, ...]
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,63 +61,181 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Age:
+    """Failure groups that have been there for about as long."""
+
+    name: str
+    groups: int
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatRow:
+    """A backend and variant over runs: percent that pass."""
+
+    name: str
+    percents: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewPage:
-    """The newest run with results, and the last runs."""
+    """What a maintainer looks at first."""
 
     runs: tuple[RunRow, ...]
+    running: tuple[RunRow, ...]
+    lines: tuple[Health, ...]
+    #: the run that the rest is about: the newest complete one, else the newest with results
     newest: RunRow | None
     changes: Changes | None
-    matrix: Matrix
-    groups: tuple[FailureGroup, ...]
-    more_groups: int
+    ages: tuple[Age, ...]
+    #: groups first seen in that run, then the largest of the others
+    new_groups: tuple[Seen, ...]
+    more_new: int
+    large_groups: tuple[Seen, ...]
+    #: of the line of that run
+    trend: Chart | None
+    heat_runs: tuple[RunRow, ...]
+    heat: tuple[HeatRow, ...]
 
 
 def overview_page(engine: Engine) -> OverviewPage:
-    runs = reads.runs(engine, limit=_RUNS)
-    newest = next((run for run in runs if run.received), None)
-    if newest is None:
-        return OverviewPage(
-            runs=tuple(map(row, runs)),
-            newest=None,
-            changes=None,
-            matrix=matrix([]),
-            groups=(),
-            more_groups=0,
-        )
-    groups = reads.groups(engine, newest.id)
+    runs = reads.runs(engine, limit=_LOOKED_AT)
+    lines = _lines(runs)
+    told = tallies(engine, [run for line in lines.values() for run in line])
+    about = newest([run for run in runs if line_of(run)]) or newest(runs)
+    seen = groups_seen(engine, about.id) if about else []
+    new = [each for each in seen if about and each.first_run == about.id]
+    drawn = lines.get(line_of(about) or "", []) if about else []
+    rows = list(map(row, runs[:_LISTED]))
     return OverviewPage(
-        runs=tuple(map(row, runs)),
-        newest=row(newest),
-        changes=_changes(engine, newest),
-        matrix=matrix(reads.spots(engine, newest.id)),
-        groups=tuple(groups[:_GROUPS]),
-        more_groups=max(0, len(groups) - _GROUPS),
+        runs=tuple(rows),
+        running=tuple(each for each in rows if each.state is State.RUNNING),
+        lines=tuple(_health(name, line, told) for name, line in lines.items()),
+        newest=row(about) if about else None,
+        changes=_changes(engine, about) if about else None,
+        ages=tuple(_ages(seen, about)) if about else (),
+        new_groups=tuple(new[:_GROUPS]),
+        more_new=max(0, len(new) - _GROUPS),
+        large_groups=tuple(each for each in seen if each not in new)[:_GROUPS],
+        trend=_trend(drawn, told) if drawn else None,
+        heat_runs=tuple(map(row, drawn[-_HEAT:])),
+        heat=tuple(_heat(drawn[-_HEAT:], told)),
     )
 
 
-def _changes(engine: Engine, newest: Run) -> Changes | None:
-    baseline = reads.previous_complete(engine, newest)
+def _lines(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """line -> its complete runs, oldest first; the line with the newest run first."""
+    lines: dict[str, list[Run]] = {}
+    for run in runs:
+        name = line_of(run)
+        if name and run.complete and len(lines.setdefault(name, [])) < _DRAWN:
+            lines[name].insert(0, run)
+    return lines
+
+
+def _health(name: str, line: Sequence[Run], told: Mapping[int, Tally]) -> Health:
+    run = line[-1]
+    return Health(
+        name=name,
+        run=row(run),
+        late=is_late(run, datetime.now(UTC)),
+        rate=rate_of(run.verdicts),
+        trend=tuple(rate_of(each.verdicts).percent for each in line),
+        places=tuple(
+            Place(
+                name=place.replace("/", " "),
+                rate=rate_of(counts),
+                trend=tuple(_percent(told[each.id], place) for each in line),
+            )
+            for place, counts in told[run.id].items()
+        ),
+    )
+
+
+def _percent(tally: Tally, place: str) -> float | None:
+    return rate_of(tally[place]).percent if place in tally else None
+
+
+def _changes(engine: Engine, run: Run) -> Changes | None:
+    baseline = reads.previous_complete(engine, run)
     if baseline is None:
         return None
-    before, after = (reads.verdicts(engine, run.id) for run in (baseline, newest))
-    found = with_confirmations(engine, diff(baseline, newest, before, after))
+    before, after = moved(engine, baseline.id, run.id)
+    found = with_confirmations(engine, diff(baseline, run, before, after))
     return Changes(
         baseline=row(baseline),
         complete=found.complete,
         losses=found.losses,
-        counts=tuple(found.counts.items()),
+        counts=tuple((change, count) for change, count in found.counts.items() if change.told),
     )
+
+
+def _ages(seen: Sequence[Seen], run: Run) -> list[Age]:
+    counts = {name: [0, 0] for name in AGES}
+    for each in seen:
+        band = counts[age_of(each.first_seen, run.started_at)]
+        band[0] += 1
+        band[1] += each.cells
+    return [Age(name=name, groups=groups, cells=cells) for name, (groups, cells) in counts.items()]
+
+
+def _by_backend(tally: Tally) -> dict[str, dict[Verdict, int]]:
+    found: dict[str, dict[Verdict, int]] = {}
+    for place, counts in tally.items():
+        backend = found.setdefault(place.partition("/")[0], {})
+        for verdict, count in counts.items():
+            backend[verdict] = backend.get(verdict, 0) + count
+    return found
+
+
+def _trend(line: Sequence[Run], told: Mapping[int, Tally]) -> Chart:
+    by_run = [_by_backend(told[run.id]) for run in line]
+    backends = sorted({backend for each in by_run for backend in each})
+    return Chart(
+        id="pass-rate",
+        title="Cells that pass, of those that could run",
+        unit="%",
+        at=tuple(run.started_at for run in line),
+        names=tuple(f"run {run.id}, {run.revision}" for run in line),
+        lines=tuple(
+            Line(
+                name=backend,
+                values=tuple(
+                    _rounded(rate_of(each[backend]).percent) if backend in each else None
+                    for each in by_run
+                ),
+            )
+            for backend in backends
+        ),
+    )
+
+
+def _rounded(percent: float | None) -> float | None:
+    return None if percent is None else round(percent, 1)
+
+
+def _heat(line: Sequence[Run], told: Mapping[int, Tally]) -> list[HeatRow]:
+    places = dict.fromkeys(place for run in reversed(line) for place in told[run.id])
+    return [
+        HeatRow(
+            name=place.replace("/", " "),
+            percents=tuple(_percent(told[run.id], place) for run in line),
+        )
+        for place in places
+    ]
 
 
 def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/index.json")
-    def overview_json() -> OverviewPage:
-        return overview_page(engine)
+    @router.get("/index.json", response_model=OverviewPage)
+    def overview_json() -> Response:
+        return twin(overview_page(engine))
 
     @router.get("/", include_in_schema=False)
     def overview_html(request: Request) -> Response:
-        return render(request, "overview.html", overview_page(engine), title="Overview")
+        page = overview_page(engine)
+        refresh_s = _REFRESH_S if page.running else None
+        return render(request, "overview.html", page, title="Overview", refresh_s=refresh_s)
 
     return router

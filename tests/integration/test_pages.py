@@ -127,6 +127,22 @@ def test_a_selection_filters_the_matrix_and_is_the_address(client: TestClient) -
     assert "executorch" not in page.partition("</table>")[0].partition("<table>")[2]
 
 
+def test_the_overview_tells_health_changes_and_what_is_new(client: TestClient) -> None:
+    twin = client.get("/index.json").json()
+    [line] = twin["lines"]
+    assert (line["name"], line["run"]["id"]) == ("releases, torch 2.13.0+cpu", 2)
+    places = {place["name"]: place["rate"] for place in line["places"]}
+    assert sum(rate["passed"] for rate in places.values()) == line["rate"]["passed"]
+    assert places["onnx forward-static"] == {"passed": 72, "ran": 79, "skipped": 1}
+    diff = client.get("/diff/1/2.json").json()
+    told = {section["change"]: section["count"] for section in diff["sections"]}
+    assert twin["changes"]["counts"]
+    assert all(told[change] == count for change, count in twin["changes"]["counts"])
+    assert all(group["first_run"] == 2 for group in twin["new_groups"])
+    assert sum(age["cells"] for age in twin["ages"]) == 74
+    assert [len(line["values"]) for line in twin["trend"]["lines"]] == [2, 2, 2]
+
+
 def _rows(client: TestClient, address: str) -> list[list[str]]:
     bands = client.get(address).json()["matrix"]["bands"]
     return [[band["name"], *(row["model_type"] for row in band["rows"])] for band in bands]
