@@ -202,7 +202,7 @@ def test_a_zygote_that_grows_is_replaced_and_no_cell_notices(matrix: Matrix) -> 
 def test_a_cold_cell_is_a_process_of_its_own_and_obeys_the_same_limits(matrix: Matrix) -> None:
     names = ["Passes", "Segfaults", "Hangs", "EatsMemory", "ForksAnOrphan", "SpoilsTheHarness"]
     matrix.write(toys(*names, "KnowsItsOrigin"))
-    limits = ["--matrix-time-limit=3", "--matrix-memory-limit=300"]
+    limits = ["--matrix-time-limit=8", "--matrix-memory-limit=300"]
     matrix.run("-n2", "--dist=worksteal", "--matrix-cold", *limits)
     results = matrix.results()
     outcomes = [results[name].outcome for name in names]
