@@ -11,8 +11,8 @@ from harness.errors import MatrixError
 from runner.cli.console import as_json, out
 from runner.cli.options import Database, opened
 from runner.core.report.junit import as_junit
-from runner.core.report.made import Report
 from runner.core.report.markdown import as_markdown
+from runner.core.report.told import Report
 from runner.settings import settings
 from runner.steps.reporting import as_html, as_record, report_of
 from runner.store import reads

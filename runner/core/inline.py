@@ -47,7 +47,10 @@ def code(text: str | None) -> str:
 
 
 def escape(text: str) -> str:
-    """Untrusted text as plain Markdown text: no HTML, no links, no mentions, one line."""
+    """Untrusted text as plain Markdown: no HTML, no links, mentions or references, on one line."""
     shown = line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", shown)
-    return shown.replace("@", "@&#8203;").replace("://", ":&#8203;//")
+    shown = shown.replace("@", "@&#8203;").replace("://", ":&#8203;//").replace("\\#", "\\#&#8203;")
+    # References are looked for in what was rendered, where escapes are undone.
+    shown = re.sub(r"(?i)\b(gh)(?=\\-\d)|\b(www)(?=\.)", r"\1\2&#8203;", shown)
+    return re.sub(r"\b([0-9a-f]{4})(?=[0-9a-f]{3,36}\b)", r"\1&#8203;", shown)

@@ -12,7 +12,7 @@ from typing import Self
 
 from harness.errors import SelectionError
 from runner.core.pull.quoting import one_line
-from runner.core.report.made import Report, State
+from runner.core.report.told import Report, State
 from runner.core.runs import Run
 
 #: the stack that the command itself runs on

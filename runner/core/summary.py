@@ -40,8 +40,9 @@ def audit_line(found: Audit) -> str:
 
 def schedule_line(found: Schedule) -> str:
     """`312 cells by 2 workers in 480.1 s, 1.03 times the least possible (466.0 s)`."""
+    workers = "worker" if found.workers == 1 else "workers"
     return (
-        f"{found.cells} cells by {found.workers} workers in {found.makespan_s:.1f} s, "
+        f"{found.cells} cells by {found.workers} {workers} in {found.makespan_s:.1f} s, "
         f"{found.ratio:.2f} times the least possible ({found.bound_s:.1f} s)"
     )
 

@@ -20,7 +20,7 @@ from runner.core.nights import HERE, Night, Told, in_vain, last_complete, told_o
 from runner.core.progress import State as Going
 from runner.core.progress import state_of
 from runner.core.render import headline
-from runner.core.report.made import Report
+from runner.core.report.told import Report
 from runner.core.runs import Run
 from runner.execute.stacks import run_command
 from runner.steps.comparing import compare_runs

@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from runner.core.amounts import seconds, size
-from runner.core.report.made import Report, report
+from runner.core.report.made import report
+from runner.core.report.told import Report
 from runner.steps.baselines import baseline_of
 from runner.steps.comparing import compare_runs
 from runner.steps.knowing import known_of

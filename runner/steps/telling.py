@@ -11,8 +11,8 @@ from pathlib import Path
 
 from harness.errors import NotifyError
 from runner.core.nights import Told, slack_text
-from runner.core.report.made import Report
 from runner.core.report.markdown import as_markdown
+from runner.core.report.told import Report
 from runner.durable import write_whole
 from runner.notify import mail, slack
 from runner.settings import settings

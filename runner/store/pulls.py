@@ -1,10 +1,10 @@
 """Pull requests: how they stand, forward only, and the runs that they were told of."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from harness.errors import SelectionError
 from runner.core.pull.events import Event, Pull
@@ -17,6 +17,8 @@ from runner.store.tables import pull as pulls
 from runner.store.tables import pull_run
 
 _SHORTEST = 4
+#: GitHub can be told to send one again for three days
+_DELIVERY_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,16 @@ class PullRuns:
     scope: str = ""
     baseline_run: str | None = None
     head_run: str | None = None
+    noted_at: datetime | None = None
 
 
 def receive(engine: Engine, *, delivery: str, digest: str, name: str, event: Event | None) -> bool:
     """Note a delivery and queue what it asks for, both or neither; False if it came before."""
-    row = {"id": delivery, "digest": digest, "event": name, "received_at": datetime.now(UTC)}
+    now = datetime.now(UTC)
+    row = {"id": delivery, "digest": digest, "event": name, "received_at": now}
     with engine.begin() as connection:
+        old = now - timedelta(days=_DELIVERY_DAYS)
+        connection.execute(delete(deliveries).where(deliveries.c.received_at < old))
         noting = insert_into(connection, deliveries).values(**row).on_conflict_do_nothing()
         if connection.scalar(noting.returning(deliveries.c.digest)) is None:
             return False
@@ -138,6 +144,14 @@ def pull_runs(engine: Engine, number: int, sha: str = "") -> PullRuns:
     return _runs(found[0] if found else rows[0])
 
 
+def pushes(engine: Engine, repository: str, number: int, *, limit: int = 30) -> list[PullRuns]:
+    """What was run for each commit that a pull request had, newest first."""
+    asked = select(pull_run).where(pull_run.c.repository == repository, pull_run.c.number == number)
+    with engine.connect() as connection:
+        rows = connection.execute(asked.order_by(pull_run.c.noted_at.desc()).limit(limit))
+        return [_runs(row) for row in rows]
+
+
 def _runs(row: Row[Any]) -> PullRuns:
     return PullRuns(
         repository=row.repository,
@@ -148,4 +162,5 @@ def _runs(row: Row[Any]) -> PullRuns:
         scope=row.scope,
         baseline_run=row.baseline_run,
         head_run=row.head_run,
+        noted_at=utc(row.noted_at),
     )

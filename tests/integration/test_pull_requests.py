@@ -70,9 +70,14 @@ def test_a_planted_regression_is_told_and_its_fix_rewrites_the_comment(world: Wo
 def _pages_tell(world: World, planted: str, fixed: str) -> None:
     page = httpx2.get(world.hook.replace("/webhooks/github", f"/pr/7.json?sha={planted[:8]}"))
     assert page.json()["state"] == "regressed"
-    html = httpx2.get(world.hook.replace("/webhooks/github", f"/pr/7?sha={fixed[:8]}"))
-    assert html.status_code == 303
-    assert html.headers["location"].startswith("/diff/")
+    assert [each["head"] for each in page.json()["pushes"]] == [fixed, planted]
+    asked = world.hook.replace("/webhooks/github", "/pr/7")
+    assert "<h1>✅ No failing export" in httpx2.get(f"{asked}?sha={fixed[:8]}").text
+    told = httpx2.get(f"{asked}?sha={planted[:8]}").text
+    assert "<h1>❌ 1 new failed export from this PR" in told
+    assert f"reproduce {SCALED}" in told
+    assert "<img src=x>" not in told
+    assert f'href="/pr/7?sha={fixed}"' in told
 
 
 def test_run_slow_is_for_listed_people_and_for_the_commit_that_they_saw(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import NotifyError, RevisionError, SelectionError
 from runner.core.nights import Night, Told, in_vain, last_complete, slack_text, stack_named
-from runner.core.report.made import State
+from runner.core.report.told import State
 from runner.core.runs import Run, Verdict
 from runner.notify import mail
 from runner.revisions.newest import newest_release

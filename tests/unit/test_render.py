@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from markdown_it import MarkdownIt
 
 from harness.cells import Cell
 from harness.results import Stage
@@ -108,6 +109,27 @@ def test_what_a_model_printed_stays_text_in_markdown(hostile: str) -> None:
     assert "@m" not in told
     for sign in "`*|[":
         assert told.count(sign) == told.count(f"\\{sign}")
+
+
+@pytest.mark.parametrize(
+    ("hostile", "reference"),
+    [
+        ("fixed in #123", "#123"),
+        ("see o/r#123", "r#123"),
+        ("see GH-123", "GH-123"),
+        ("a@b.example", "@b"),
+        ("since 7f9382c9aa", "7f9382c9aa"),
+        ("since 7f9382c911111111111111111111111111111111", "7f9382c911"),
+        ("www.evil.example", "www.evil"),
+        ("https://evil.example", "https://"),
+    ],
+)
+def test_nothing_is_a_reference_once_markdown_has_undone_the_escapes(
+    hostile: str, reference: str
+) -> None:
+    shown = MarkdownIt("gfm-like", {"linkify": False}).render(escape(hostile))
+    assert reference not in shown
+    assert reference in shown.replace("\u200b", "")
 
 
 def test_terminal_sequences_of_a_title_are_taken_out() -> None:

@@ -10,9 +10,11 @@ from harness.results import Stage
 from runner.core.diff import Diff, diff
 from runner.core.judge import judge
 from runner.core.known import Known, KnownFailure
-from runner.core.report.made import Report, State, report
+from runner.core.numbers import Measure, Move, Numbers
+from runner.core.report.made import report
 from runner.core.report.markdown import as_markdown
 from runner.core.report.reasons import counted, word
+from runner.core.report.told import Report, State
 from runner.core.runs import Canary, CellVerdict, Run, Verdict
 from tests.pulls import seen
 
@@ -162,6 +164,15 @@ def test_the_slowest_and_the_biggest_are_told_in_order() -> None:
     assert slowest.index("1 min 05 s") < slowest.index("3.00 s")
     biggest = text.partition("### Biggest")[2]
     assert biggest.index("2.0 GiB") < biggest.index("1.0 MiB")
+
+
+def test_numbers_that_moved_are_told_with_their_noise() -> None:
+    run = _run(2, {Verdict.PASS: 1})
+    move = Move(cell=CELLS[0], measure=Measure.TIME, before=2.0, after=4.0, noise=0.1, runs=(5, 3))
+    found = replace(_diff(run, Verdict.PASS, Verdict.PASS), numbers=Numbers(moved=(move,)))
+    told = as_markdown(report(run, [], Known(), found))
+    assert "### 1 numbers that moved beyond their noise" in told
+    assert f"- ⚠️ `{CELLS[0].id}` export time 2.0 s -> 4.0 s, 2.00 times" in told
 
 
 def test_versions_that_changed_are_told_with_what_they_were() -> None:

@@ -1,151 +1,33 @@
-"""What a run is told as: one object, of which Markdown, HTML, mail and JSON are renderings.
-
-Its state, by the first that holds:
-
-1. `incomplete`  results are missing, suspects are still to be retried, or the canary differs: never
-                 told as good, whatever else is there;
-2. `lost`        something that the baseline could do is gone, or may be;
-3. `doubtful`    something that passed ends in a way that is not trusted;
-4. `alone`       there is no baseline, so that nothing is said of losses;
-5. `clean`       everything was run, on both sides, and nothing is lost.
-"""
+"""Makes the report of a run, from its verdicts and the diff with its baseline."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 
 from runner.core.change import Change
 from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.inline import CELLS_PER_GROUP, arrow
 from runner.core.known import Known
+from runner.core.numbers import Move
 from runner.core.render import ENTRIES, TITLES, headline
 from runner.core.report.reasons import Count, counted
+from runner.core.report.told import (
+    Cost,
+    Group,
+    Item,
+    Moved,
+    Report,
+    Section,
+    Side,
+    Stale,
+    State,
+    Version,
+)
 from runner.core.runs import CellVerdict, Run, Verdict
-from runner.core.sections import CONFIRMED
+from runner.core.sections import CONFIRMED, moved_line
 from runner.core.summary import audit_line, canary_line, schedule_line, summary_line
 
 _TOP = 8
 _FAILED = (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM)
-
-
-class State(StrEnum):
-    """How a run stands."""
-
-    INCOMPLETE = "incomplete"
-    LOST = "lost"
-    DOUBTFUL = "doubtful"
-    ALONE = "alone"
-    CLEAN = "clean"
-
-    @property
-    def good(self) -> bool:
-        return self is State.CLEAN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """A run, as its report names it."""
-
-    id: int
-    uid: str
-    revision: str
-    selection: str
-    started_at: datetime
-    duration_s: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A cell that changed."""
-
-    cell: str
-    #: `✅ ⟹ ❌`
-    arrow: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Cells that changed alike and fail alike."""
-
-    signature: str | None = None
-    title: str | None = None
-    #: whose it is, with the evidence
-    owner: str | None = None
-    count: int
-    #: the first of them
-    items: tuple[Item, ...]
-
-    @property
-    def more(self) -> int:
-        return self.count - len(self.items)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One class of changes, counted."""
-
-    name: str
-    title: str
-    count: int
-    groups: tuple[Group, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stale:
-    """An entry of known failures that nothing is left of."""
-
-    place: str
-    cells: str
-    reason: str
-    told: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a cell took."""
-
-    cell: str
-    amount: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A package of the stack; `before` is the baseline's, where it is another."""
-
-    name: str
-    version: str
-    before: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What a run is told as."""
-
-    state: State
-    headline: str
-    #: what is not there, or not to be relied on, in a sentence each
-    lacking: tuple[str, ...]
-    run: Side
-    baseline: Side | None
-    #: in pytest's words
-    summary: str
-    expected: int
-    received: int
-    #: other stacks, reuse, schedule and canary, in a line each
-    notes: tuple[str, ...]
-    skips: tuple[Count, ...]
-    #: by kind
-    failures: tuple[Count, ...]
-    sections: tuple[Section, ...]
-    stale: tuple[Stale, ...]
-    slowest: tuple[Cost, ...]
-    #: by resident memory, and by what their programs plan
-    biggest: tuple[Cost, ...]
-    largest_plans: tuple[Cost, ...]
-    versions: tuple[Version, ...]
 
 
 def report(  # noqa: PLR0913  (what a report is made of)
@@ -176,6 +58,8 @@ def report(  # noqa: PLR0913  (what a report is made of)
         skips=counted(each.reason for each in verdicts if each.verdict is Verdict.SKIP),
         failures=_by_kind(verdicts),
         sections=tuple(_sections(diff)) if diff else (),
+        moved=tuple(map(_moved, diff.numbers.moved)) if diff else (),
+        unsure=diff.numbers.too_few if diff else 0,
         stale=tuple(_stale(known)),
         slowest=_top(verdicts, "duration_s"),
         biggest=_top(verdicts, "peak_rss_bytes"),
@@ -267,6 +151,10 @@ def _sections(diff: Diff) -> Iterator[Section]:
     if diff.counts.get(Change.STILL_FAILING):
         count = diff.counts[Change.STILL_FAILING]
         yield Section(name=Change.STILL_FAILING, title=TITLES[Change.STILL_FAILING], count=count)
+
+
+def _moved(found: Move) -> Moved:
+    return Moved(cell=found.cell.id, told=moved_line(found), worse=found.worse)
 
 
 def _group(found: GroupChange) -> Group:

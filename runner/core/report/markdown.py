@@ -7,9 +7,11 @@ each group stands once with its cells, and what is left out is said.
 from collections.abc import Callable, Iterator, Sequence
 
 from runner.core.amounts import seconds, size
+from runner.core.inline import CELLS_PER_GROUP, more
 from runner.core.pull.quoting import in_table, quoted
-from runner.core.report.made import Cost, Group, Report, Side, Version
 from runner.core.report.reasons import Count
+from runner.core.report.told import Cost, Group, Report, Side, Version
+from runner.core.sections import MOVED, TOO_FEW
 
 
 def as_markdown(told: Report, *, root: str | None = None) -> str:
@@ -31,6 +33,7 @@ def _lines(told: Report, root: str | None) -> Iterator[str]:
         yield _row("baseline", told.baseline, root)
     yield _row("head" if told.baseline else "run", told.run, root)
     yield from _sections(told)
+    yield from _moved(told)
     yield from _counts("Skipped", told.skips)
     yield from _counts("Failed", told.failures)
     yield from _stale(told)
@@ -70,6 +73,19 @@ def _group(group: Group) -> Iterator[str]:
         yield f"{indent}- {quoted(item.cell)} ({item.arrow}) {quoted(item.why)}".rstrip()
     if group.more:
         yield f"{indent}- and {group.more:,} more"
+
+
+def _moved(told: Report) -> Iterator[str]:
+    if told.moved:
+        yield ""
+        yield f"### {len(told.moved):,} {MOVED}"
+        for each in told.moved[:CELLS_PER_GROUP]:
+            sign = "⚠️" if each.worse else "✅"
+            yield f"- {sign} {quoted(each.cell)} {each.told}"
+        yield from more(len(told.moved), "- ")
+    if told.unsure:
+        yield ""
+        yield f"{told.unsure:,} {TOO_FEW}"
 
 
 def _counts(title: str, counts: Sequence[Count]) -> Iterator[str]:
