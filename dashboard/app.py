@@ -6,6 +6,8 @@ models and exporters printed is shown, so the content security policy allows no 
 but our own.
 """
 
+from importlib.metadata import version
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -16,7 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import uploads, webhooks
 from dashboard.caching import Caching
+from dashboard.metering import Metering, first_part
+from dashboard.openapi import describe, unique_id
 from dashboard.pages import (
+    badges,
     cells,
     completing,
     detector,
@@ -27,18 +32,21 @@ from dashboard.pages import (
     known,
     matrix,
     models,
+    operating,
     overview,
     people,
     pulls,
     reports,
     runs,
+    snapshots,
+    tables,
 )
 from dashboard.rendering import STATIC, render
 from dashboard.signin import ways
 from dashboard.signin.access import Access
 from dashboard.signin.visitors import keeper
 from dashboard.twins import with_twins
-from harness.errors import KnownFailureError, SelectionError
+from harness.errors import KnownFailureError, MatrixError, SelectionError
 from runner.settings import settings
 from runner.store.engine import Engine
 from runner.store.kept import Kept, keeping
@@ -67,23 +75,34 @@ def create_app(
     if fresh_s:
         engine = keeping(engine, kept)
     access = access or Access.of(settings(), host)
-    app = FastAPI(title="Export Matrix", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Export Matrix",
+        version=version("export-matrix"),
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=unique_id,
+    )
     pages = (overview, matrix, runs, reports, feed, diffs, cells, groups, known, flaky, detector,
-             pulls, completing, models)  # fmt: skip
-    for page in (*pages, webhooks, uploads):
-        app.include_router(with_twins(page.routes(engine)))
-    for page in (people, ways):
-        app.include_router(with_twins(page.routes(engine, access)))
+             pulls, completing, models, badges, tables, snapshots, operating)  # fmt: skip
+    routers = [page.routes(engine) for page in (*pages, webhooks, uploads)]
+    routers += [page.routes(engine, access) for page in (people, ways)]
+    for router in routers:
+        app.include_router(with_twins(router))
+    app.state.pages = [route for router in routers for route in router.routes]
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
+    describe(app)
     app.add_exception_handler(SelectionError, _not_found)
     app.add_exception_handler(KnownFailureError, _misconfigured)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(MatrixError, _not_here)
     # Inside of who may read at all.
     app.add_middleware(Caching, state=watch.state, fresh_s=fresh_s, on_write=kept.forget)
     app.middleware("http")(keeper(engine, access, _error))
     app.add_middleware(_WithHeaders)
+    app.add_middleware(
+        Metering, known=frozenset(first_part(route.path) for route in app.state.pages)
+    )
     return app
 
 
@@ -111,6 +130,11 @@ class _WithHeaders:
 def _not_found(request: Request, error: Exception) -> Response:
     """Nothing of that name: the message says what there is."""
     return _error(request, 404, str(error))
+
+
+def _not_here(request: Request, error: Exception) -> Response:
+    """What this installation lacks, and how it is had."""
+    return _error(request, 501, str(error))
 
 
 def _misconfigured(request: Request, error: Exception) -> Response:

@@ -117,6 +117,11 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
     return HTMLResponse(made.encode("utf-8", "replace"), status_code=status)
 
 
+def fill(template: str, context: Mapping[str, object]) -> str:
+    """A template that is no page, filled in."""
+    return _templates().get_template(template).render(context)
+
+
 def twin(page: object) -> Response:
     """A page as JSON, at once: its types were checked before they came here."""
     return Response(

@@ -14,6 +14,8 @@ from fastapi import APIRouter, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.routing import APIRoute
 
+from dashboard.openapi import summary_of
+
 _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
@@ -37,9 +39,10 @@ def _other(value: object) -> object:
 
 
 def with_twins(router: APIRouter) -> APIRouter:
-    """The router, whose twins are written at once."""
+    """The router, whose twins are written at once, and named by what they are."""
     for route in router.routes:
         if isinstance(route, APIRoute) and route.path.endswith(".json"):
+            route.summary = route.summary or summary_of(route)
             route.endpoint = _written(route.endpoint)
     return router
 

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     admins: str = Field("", description="Who may also end sessions and revoke tokens.")
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
+    snapshot: Literal["admin", "open", "off"] = Field(
+        "admin", description="Who may download `/snapshot.sqlite`: `admin`, `open`, `off`."
+    )
+    snapshot_runs: int = Field(50, gt=0, description="The newest runs that a snapshot has.")
     upload_url: str | None = Field(None, description="Dashboard that `upload` sends results to.")
     upload_token: SecretStr | None = Field(None, description="Token that `upload` sends with.")
     slack_url: SecretStr | None = Field(

@@ -133,7 +133,7 @@ def known_between(
 
 def newest_complete(engine: Engine) -> Run | None:
     """The run that is meant when none is named."""
-    return next(_complete(engine), None)
+    return next(complete_runs(engine), None)
 
 
 def debts(
@@ -145,7 +145,7 @@ def debts(
 ) -> Iterator[Debt]:
     """The debt of the newest complete runs, newest first; `skips` stand in where a run has none."""
     own = own_rows(user)
-    for run, _ in zip(_complete(engine), range(limit), strict=False):
+    for run, _ in zip(complete_runs(engine), range(limit), strict=False):
         rows = (*_in_force(own, run), *_rows(skips_at(run.revision) or skips))
         state = (run.uid, run.closed_at, *run.verdicts.items(), today())
         entries, cells, better = _owed(engine, run.id, run.selection, rows, state)
@@ -172,5 +172,6 @@ def _in_force(rows: Sequence[KnownFailure], run: Run) -> Iterator[KnownFailure]:
     return (row for row in rows if row.added_on is None or row.added_on <= then)
 
 
-def _complete(engine: Engine) -> Iterator[Run]:
+def complete_runs(engine: Engine) -> Iterator[Run]:
+    """Those of the newest runs that are complete, newest first."""
     return (run for run in reads.runs(engine, limit=_RECENT_RUNS) if run.complete)

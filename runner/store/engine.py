@@ -14,12 +14,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, inspect
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 import migrations
 from harness.errors import StoreError
 
-__all__ = ["Engine", "ensure", "open_store", "require_current", "upgrade"]
+__all__ = ["Engine", "ensure", "open_store", "require_current", "unready", "upgrade"]
 
 _BUSY_MS = 30_000
 # Two that find the same empty database make it once: the second waits, and finds it made.
@@ -97,6 +97,17 @@ def require_current(engine: Engine) -> None:
     _require_not_ahead(engine)
     if _revision(engine) != _scripts().get_current_head():
         raise StoreError("the database is behind this version; run: export-matrix db upgrade")
+
+
+def unready(engine: Engine) -> str | None:
+    """Why the database can't be used now; None if it can."""
+    try:
+        require_current(engine)
+    except StoreError as error:
+        return str(error)
+    except SQLAlchemyError:
+        return "the database can't be reached"
+    return None
 
 
 def _require_not_ahead(engine: Engine) -> None:

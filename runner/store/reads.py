@@ -178,8 +178,8 @@ class Spot(NamedTuple):
     reason: str | None
 
 
-def spots(engine: Engine, run_id: int) -> list[Spot]:
-    """All cells of a run, in no order; of each the little that a matrix shows."""
+def spots(engine: Engine, run_id: int, *, model_type: str | None = None) -> list[Spot]:
+    """All cells of a run, or of a model type, in no order; of each the little a matrix shows."""
     asked = (
         select(
             cells_.c.cell,
@@ -192,6 +192,8 @@ def spots(engine: Engine, run_id: int) -> list[Spot]:
         .outerjoin(failure_group, failure_group.c.id == verdicts_.c.group_id)
         .where(verdicts_.c.run_id == run_id)
     )
+    if model_type is not None:
+        asked = asked.where(cells_.c.cell.startswith(f"{model_type}/", autoescape=True))
     with engine.connect() as connection:
         return [
             Spot(_cell(cell), _VERDICTS[verdict], stage, title, reason)

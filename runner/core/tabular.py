@@ -1,0 +1,50 @@
+"""A table for other programs: named columns of one type each, and rows as they come.
+
+As CSV (RFC 4180) a text that a spreadsheet would take for a formula gets an apostrophe before it,
+which spreadsheets show as the text itself (OWASP, CSV injection). Numbers stay numbers.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+Value = str | int | float | bool | datetime | None
+# the last four are the first, full-width: some spreadsheets take them for the same
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table."""
+
+    name: str
+    #: name -> type of its values, which may also be None
+    columns: dict[str, type]
+    rows: Iterable[Sequence[Value]]
+
+
+def as_csv(table: Table) -> Iterator[str]:
+    """Its lines, some at once."""
+    yield _written([tuple(table.columns)])
+    rows = iter(table.rows)
+    while part := list(islice(rows, _AT_ONCE)):
+        yield _written(part)
+
+
+def _written(rows: Iterable[Sequence[Value]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([[_safe(value) for value in row] for row in rows])
+    return out.getvalue()
+
+
+def _safe(value: Value) -> Value:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if not isinstance(value, str):
+        return value
+    clean = value.replace("\0", "�").encode("utf-8", "replace").decode()
+    return f"'{clean}" if clean.startswith(_FORMULA) else clean
