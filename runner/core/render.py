@@ -59,9 +59,9 @@ def headline(diff: Diff) -> str:
     """What the diff comes to, in one line; incomplete is never good news."""
     lacking = "" if diff.complete else "; incomplete, there may be more"
     if diff.losses:
-        return f"❌ {diff.losses} exports lost{lacking}"
+        return f"❌ {_exports(diff.losses)} lost{lacking}"
     if diff.doubts:
-        return f"⚠️ {diff.doubts} exports in doubt (timeout, oom, crash or flaky){lacking}"
+        return f"⚠️ {_exports(diff.doubts)} in doubt (timeout, oom, crash or flaky){lacking}"
     if diff.baseline.doubtful or diff.head.doubtful:
         return "⚠️ in doubt: the canary of a run differs from its results"
     if not diff.complete:
@@ -70,6 +70,10 @@ def headline(diff: Diff) -> str:
     told = [f"{excused} that are known"] if excused else []
     told += [f"{aside} that the head did not bring"] if aside else []
     return "✅ no export lost" + (f" but {' and '.join(told)}" if told else "")
+
+
+def _exports(count: int) -> str:
+    return "1 export" if count == 1 else f"{count:,} exports"
 
 
 def as_text(diff: Diff) -> str:
@@ -95,7 +99,7 @@ def _text(diff: Diff) -> Iterator[str]:
             for item, others in group.causes[:CELLS_PER_GROUP]:
                 yield f"    {arrow(item)}  {item.cell.id}{_because(item)}"
                 if others:
-                    yield f"           {_dependants(item, others)}"
+                    yield f"           {dependants(item, others)}"
             yield from _left_out(group, "    ")
     yield from confirmed_text(diff)
     yield from numbers_text(diff)
@@ -145,7 +149,7 @@ def _markdown(diff: Diff) -> Iterator[str]:
             title = escape(group.title or "no failure group")
             yield f"- **{title}** {code(group.signature)}{whose}"
             for item, others in group.causes[:CELLS_PER_GROUP]:
-                parts = (item.reason or "", _dependants(item, others))
+                parts = (item.reason or "", dependants(item, others))
                 why = escape("; ".join(filter(None, parts)))
                 yield f"    - {code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
             yield from _left_out(group, "    - ")
@@ -158,7 +162,7 @@ def _of(diff: Diff, change: Change) -> list[GroupChange]:
     return [group for group in diff.groups if group.change is change]
 
 
-def _dependants(root: CellChange, others: Sequence[CellChange]) -> str:
+def dependants(root: CellChange, others: Sequence[CellChange]) -> str:
     """`and 2 dependants: LlamaForCausalLM, llava/LlavaModel`."""
     if not others:
         return ""

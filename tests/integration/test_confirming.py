@@ -128,7 +128,7 @@ def test_losses_are_told_apart_by_executing_them_again_on_both_sides(world: Worl
     assert set(_outcomes(before).values()) == {"unknown"}
     done = world("confirm", "1", "2", "--fail-on", "regressed")
     assert done.returncode == 3, done.stderr
-    assert "❌ 1 exports lost" in done.stdout
+    assert "❌ 1 export lost" in done.stdout
     assert "3 regressed, 2 of them set aside" in done.stdout
     record = world.diff()
     assert _outcomes(record) == {

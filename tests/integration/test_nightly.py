@@ -168,15 +168,15 @@ def test_two_nights_tell_what_the_second_lost_once_to_everybody(world: World) ->
     second = world.move(5)
     code, out, err = world.night(25)
     assert code == 0, out + err
-    assert "❌ 1 exports lost" in out
+    assert "❌ 1 export lost" in out
     assert [post["text"].splitlines()[0] for post in world.people.posts] == [
         f"*here · {first}: no earlier complete run to compare with: nothing is said of losses*",
-        f"*here · {second}: ❌ 1 exports lost*",
+        f"*here · {second}: ❌ 1 export lost*",
     ]
     letter = message_from_bytes(world.people.mails[1], policy=default)
     assert letter["To"] == "a@example.org, b@example.org"
     assert "1 regressed" in letter.get_body(("plain",)).get_content()
-    assert "<h1>❌ 1 exports lost</h1>" in letter.get_body(("html",)).get_content()
+    assert "<h1>❌ 1 export lost</h1>" in letter.get_body(("html",)).get_content()
     home = world.folder / f".export-matrix/nightly/nightly--here--2026-11-25--{second}"
     record = json.loads((home / "report.json").read_text())
     # the loss was executed again before it was told

@@ -17,7 +17,7 @@ def test_every_image_that_runs_is_one_of_the_dockerfile_and_not_of_root() -> Non
     targets = {each["build"]["target"] for each in SERVICES.values() if "build" in each}
     assert targets == {"dashboard", "worker"}
     for target in targets:
-        assert re.findall(r"^USER (\w+)", STAGES[target], re.M)[-1] == "matrix"
+        assert re.findall(r"^USER (\w+)", STAGES[target], re.M)[-1] == "1000"
 
 
 def test_the_dashboard_can_write_nowhere_but_to_its_temporary_files() -> None:

@@ -141,7 +141,7 @@ def test_an_export_that_now_dies_is_in_doubt_and_not_good_news() -> None:
     cell = Cell.parse("m/M/forward-static/onnx")
     before = [CellVerdict(cell=cell, verdict=Verdict.PASS)]
     after = [CellVerdict(cell=cell, verdict=Verdict.CRASH)]
-    assert "1 exports in doubt" in as_text(diff(_run(1, 20), _run(2, 20), before, after))
+    assert "1 export in doubt" in as_text(diff(_run(1, 20), _run(2, 20), before, after))
 
 
 def test_a_root_stands_once_with_its_dependants_and_its_group_with_its_owner() -> None:

@@ -8,7 +8,7 @@ from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.inline import CELLS_PER_GROUP, arrow
 from runner.core.known import Known
 from runner.core.numbers import Move
-from runner.core.render import ENTRIES, TITLES, headline
+from runner.core.render import ENTRIES, TITLES, dependants, headline
 from runner.core.report.reasons import Count, counted
 from runner.core.report.told import (
     Cost,
@@ -138,14 +138,13 @@ def _sections(diff: Diff) -> Iterator[Section]:
             yield Section(name=change, title=TITLES[change], count=count, groups=groups)
     for outcome, cells in diff.executed_again:
         # What stands with its change above is only counted here.
-        items = _items(cells) if outcome.set_aside else ()
-        groups = (Group(count=len(cells), items=items),) if items else ()
+        groups = (_plain(cells),) if outcome.set_aside else ()
         yield Section(
             name=f"confirmed-{outcome}", title=CONFIRMED[outcome], count=len(cells), groups=groups
         )
     excused = [item for item in diff.cells if item.change.told and item.excused]
     if excused:
-        group = Group(count=len(excused), items=_items(excused))
+        group = _plain(excused)
         title = "changed as known failures say"
         yield Section(name="known", title=title, count=len(excused), groups=(group,))
     if diff.counts.get(Change.STILL_FAILING):
@@ -158,26 +157,35 @@ def _moved(found: Move) -> Moved:
 
 
 def _group(found: GroupChange) -> Group:
-    # Roots first: what depends on one says the same again.
-    cells = [item for item in found.cells if item.root is None]
-    cells += [item for item in found.cells if item.root is not None]
+    """Its roots; what depends on one says the same again, and stands beside it."""
+    items = [
+        Item(
+            cell=item.cell.id,
+            arrow=arrow(item),
+            why="; ".join(filter(None, [_why(item), dependants(item, others)])),
+        )
+        for item, others in found.causes[:CELLS_PER_GROUP]
+    ]
+    told = sum(1 + len(others) for _, others in found.causes[:CELLS_PER_GROUP])
     return Group(
         signature=found.signature,
         title=found.title,
         owner=found.owner.evidence if found.owner else None,
-        count=len(cells),
-        items=_items(cells),
+        count=len(found.cells),
+        items=tuple(items),
+        more=len(found.cells) - told,
     )
 
 
-def _items(cells: Iterable[CellChange]) -> tuple[Item, ...]:
-    first = list(cells)[:CELLS_PER_GROUP]
-    return tuple(Item(cell=item.cell.id, arrow=arrow(item), why=_why(item)) for item in first)
+def _plain(cells: Sequence[CellChange]) -> Group:
+    """Cells without a failure of their own to tell."""
+    first = cells[:CELLS_PER_GROUP]
+    items = tuple(Item(cell=each.cell.id, arrow=arrow(each), why=_why(each)) for each in first)
+    return Group(count=len(cells), items=items, more=len(cells) - len(items))
 
 
 def _why(item: CellChange) -> str:
     told = [item.reason, item.confirmation.why if item.confirmation else None]
-    told.append(f"contains {item.root.id}" if item.root else None)
     return "; ".join(filter(None, told))
 
 

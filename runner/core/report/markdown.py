@@ -30,7 +30,8 @@ def _lines(told: Report, root: str | None) -> Iterator[str]:
     yield "| | revision | run | selection |"
     yield "|---|---|---|---|"
     if told.baseline:
-        yield _row("baseline", told.baseline, root)
+        same = told.baseline.selection == told.run.selection
+        yield _row("baseline", told.baseline, root, selection="the same" if same else None)
     yield _row("head" if told.baseline else "run", told.run, root)
     yield from _sections(told)
     yield from _moved(told)
@@ -46,11 +47,11 @@ def _lines(told: Report, root: str | None) -> Iterator[str]:
         yield from (f"- {note}" for note in told.notes)
 
 
-def _row(name: str, run: Side, root: str | None) -> str:
+def _row(name: str, run: Side, root: str | None, *, selection: str | None = None) -> str:
     number = f"[{run.id}]({root}/runs/{run.id})" if root else f"{run.id}"
     return (
         f"| {name} | {in_table(run.revision)} | {number} {in_table(run.uid)} "
-        f"| {in_table(run.selection)} |"
+        f"| {selection or in_table(run.selection)} |"
     )
 
 

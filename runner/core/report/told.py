@@ -62,12 +62,10 @@ class Group:
     #: whose it is, with the evidence
     owner: str | None = None
     count: int
-    #: the first of them
+    #: the first of those that no other one explains
     items: tuple[Item, ...]
-
-    @property
-    def more(self) -> int:
-        return self.count - len(self.items)
+    #: how many cells the items don't tell
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
