@@ -1,6 +1,9 @@
 """Runs as JUnit XML, and results from that of other suites."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -101,6 +104,42 @@ def test_subtests_of_one_class_are_components_of_one_cell() -> None:
     )
     [result] = read_junit(_suite(_theirs("test_onnx_export_generate_static", failures))).results
     assert [part.name for part in result.components] == ["prefill", "decode"]
+
+
+SUITE = """
+import unittest
+
+
+class LlamaModelTest(unittest.TestCase):
+    def test_onnx_export_static(self):
+        for name in ("LlamaModel/model", "LlamaForCausalLM/model", "LlamaForX/model"):
+            with self.subTest(name):
+                if name.startswith("LlamaForX"):
+                    self.skipTest("no such runtime")
+                assert name != "LlamaForCausalLM/model", "no such op"
+"""
+
+
+def test_subtests_of_a_suite_that_pytest_runs_with_our_plugin_are_cells(tmp_path: Path) -> None:
+    home = tmp_path / "tests/models/llama"
+    home.mkdir(parents=True)
+    for folder in (home, home.parent, home.parent.parent):
+        (folder / "__init__.py").touch()
+    (home / "test_modeling_llama.py").write_text(SUITE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    ours = ["-p", "harness.subtests", "--junitxml=out.xml", "-p", "no:cacheprovider"]
+    subprocess.run([sys.executable, "-m", "pytest", *ours, "-q"], cwd=tmp_path, check=False)
+    found = read_junit((tmp_path / "out.xml").read_text())
+    told = {each.cell.id: (each.outcome, each.reason) for each in found.results}
+    assert told == {
+        "llama/LlamaModel/forward-static/onnx": (Outcome.PASS, None),
+        "llama/LlamaForCausalLM/forward-static/onnx": (
+            Outcome.FAIL,
+            "AssertionError: no such op",
+        ),
+        "llama/LlamaForX/forward-static/onnx": (Outcome.SKIP, "no such runtime"),
+    }
+    assert found.others == 0
 
 
 def test_pytest_over_cells_files_names_cells_by_their_ids() -> None:

@@ -2,13 +2,14 @@
 
 - What `junit` writes, and pytest over `*.cells` files, name cells as they are.
 - A test of Transformers' own suite is of a model type (its file), a backend and a variant (its
-  name); the model class is named by a subtest, `[LlamaModel/prefill]`, of which JUnit tells the
-  failures alone. A test that names no class makes no cell: what it passed can't be told, and is
-  counted. Subtests of one class are components of one cell.
+  name); the model class is named by a subtest, `[LlamaModel/prefill]`. pytest's XML leaves their
+  names out, unless it is run with `-p harness.subtests`, which tells them as properties. A test
+  that names no class makes no cell: what it passed can't be told, and is counted. Subtests of one
+  class are components of one cell.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -17,6 +18,9 @@ from harness.cells import Cell, Variant
 from harness.errors import MatrixError, RecordError
 from harness.results import ComponentResult, Outcome, Result
 
+#: as `harness.subtests` calls it, which imports pytest
+PROPERTY = "subtest"
+
 _BACKENDS = {"torch": "dynamo", "onnx": "onnx", "executorch": "executorch", "openvino": "openvino"}
 _THEIRS = re.compile(
     r"test_(?P<backend>torch|onnx|executorch|openvino)_export(?P<generate>_generate)?"
@@ -24,6 +28,7 @@ _THEIRS = re.compile(
 )
 _FILE = re.compile(r"tests[./]models[./](?P<type>\w+)[./]")
 _SUBTEST = re.compile(r"[\[(](?:msg=)?'?(?P<class>[A-Z]\w+)/(?P<component>\w+)'?[\])]")
+_NOT_PASSED = {"failed": "failure", "skipped": "skipped"}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _TEXT = 20_000
 
@@ -67,12 +72,31 @@ def _results(case: Element) -> Iterator[Result]:
         if not any(each.get("type") == "missing" for each in case):
             yield _result(cell, case, _problem(case))
         return
+    if told := [each.get("value", "") for each in case.iter("property") if _is_subtest(each)]:
+        yield from _of_subtests(names, case, told)
+        return
     for problem in case:
         if problem.tag in ("failure", "error", "skipped"):
             said = f"{case.get('name', '')} {problem.get('message', '')} {problem.text or ''}"
             if made := _of_theirs(names, said):
                 cell, component = made
                 yield _result(cell, case, problem, component)
+
+
+def _is_subtest(found: Element) -> bool:
+    return found.get("name") == PROPERTY
+
+
+def _of_subtests(names: str, case: Element, told: Sequence[str]) -> Iterator[Result]:
+    """A result of each subtest; those that did not pass are in the order of the elements."""
+    problems = {word: iter(case.findall(tag)) for word, tag in _NOT_PASSED.items()}
+    for each in told:
+        word = each.rpartition(" ")[2]
+        problem = next(problems[word], None) if word in problems else None
+        if made := _of_theirs(names, each):
+            cell, component = made
+            # How long each took is not told.
+            yield _result(cell, case, problem, component, share=1 / len(told))
 
 
 def _spelled(case: Element) -> Cell | None:
@@ -103,7 +127,9 @@ def _problem(case: Element) -> Element | None:
     return next((each for each in case if each.tag in tags), None)
 
 
-def _result(cell: Cell, case: Element, problem: Element | None, component: str = "") -> Result:
+def _result(
+    cell: Cell, case: Element, problem: Element | None, component: str = "", *, share: float = 1.0
+) -> Result:
     outcome = _outcome(problem)
     message = (problem.get("message") or "") if problem is not None else ""
     text = (problem.text or "")[-_TEXT:] if problem is not None else ""
@@ -114,7 +140,7 @@ def _result(cell: Cell, case: Element, problem: Element | None, component: str =
         reason=message.splitlines()[0] if message else None,
         traceback=text if "Traceback" in text or "Error" in text else None,
         components=(part,) if component else (),
-        durations_s={"capture": _seconds(case)},
+        durations_s={"capture": _seconds(case) * share},
         provider="junit",
     )
 
