@@ -126,7 +126,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
         plan = running.resume(engine, resume, folder=settings().folder)
         plan = replace(plan, limits=(*own, *plan.limits))
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
-    carrying = Reuse(engine, plan, cache=settings().folder, percent=audit) if reuse else None
+    carrying = Reuse(engine, plan, cache=settings().folder, percent=audit if reuse else None)
     _execute(
         engine,
         plan,

@@ -3,7 +3,7 @@
 Before a run executes, each cell that it has yet to run is looked up by its fingerprint. What is
 found is written as a result of this run that says which run it comes from; of a sample, what would
 have been carried is noted in `audit.json` instead, the cell is run, and the two are compared when
-the run closes.
+the run closes. What a run executed is remembered by its fingerprint, also where it carries nothing.
 """
 
 import hashlib
@@ -38,8 +38,8 @@ from runner.store.lines import line_of
 class Reuse:
     """What one run carries over, and what later runs may carry over from it."""
 
-    def __init__(self, engine: Engine, plan: Plan, *, cache: Path, percent: float) -> None:
-        """`percent` of what could be carried is run all the same."""
+    def __init__(self, engine: Engine, plan: Plan, *, cache: Path, percent: float | None) -> None:
+        """`percent` of what could be carried is run all the same; None: nothing is carried."""
         self._engine = engine
         self._plan = plan
         self._cache = cache
@@ -49,7 +49,7 @@ class Reuse:
 
     def carry(self, cells: Sequence[Cell]) -> Iterator[Result]:
         """The results of cells that need not run, written to the run's folder as they are given."""
-        if self._plan.own or self._expected_file.exists():
+        if self._percent is None or self._plan.own or self._expected_file.exists():
             return
         sample: list[str] = []
         with self._carried_file.open("a", encoding="utf-8") as out:

@@ -129,6 +129,11 @@ def test_a_crash_is_never_carried_and_no_reuse_runs_everything(run: Run) -> None
     assert run("Doubles", options=("--no-reuse",))["executed"] == {"Doubles"}
 
 
+def test_what_ran_without_reuse_is_carried_by_the_next_run(run: Run) -> None:
+    assert run("Doubles", options=("--no-reuse",))["audit"] is None
+    assert run("Doubles")["executed"] == set()
+
+
 def test_an_audit_finds_what_a_fingerprint_does_not_see(run: Run, models: Path) -> None:
     run("Reads", "Doubles")
     models.with_name("factor.txt").write_text("3")
