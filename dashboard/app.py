@@ -61,6 +61,8 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
+_FOR_PROGRAMS = (".json", ".csv", ".parquet", ".sqlite")
+
 
 def create_app(
     engine: Engine, access: Access | None = None, *, host: str | None = None, fresh_s: float = 0.0
@@ -154,7 +156,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _error(request: Request, status: int, message: str) -> Response:
-    if request.url.path.endswith(".json"):
+    if request.url.path.endswith(_FOR_PROGRAMS) or request.url.path.startswith("/api/"):
         return JSONResponse({"error": message}, status_code=status)
     page = {"status": status, "message": message}
     return render(request, "error.html", page, status=status, title=f"{status}")

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from dashboard.pages.pulls import Number
 from dashboard.rendering import render
 from dashboard.signin.access import Access
 from dashboard.signin.visitors import form, visitor
@@ -67,7 +68,7 @@ def routes(engine: Engine, access: Access) -> APIRouter:
         return render(request, "access.html", page, title="Sign in")
 
     @router.post("/access/sessions/{number}/end", include_in_schema=False)
-    async def end(request: Request, number: int) -> Response:
+    async def end(request: Request, number: Number) -> Response:
         await form(request)
         found = visitor(request)
         whose = None if found.may(Role.ADMIN) else found.name
@@ -76,7 +77,7 @@ def routes(engine: Engine, access: Access) -> APIRouter:
         return RedirectResponse("/access", status_code=303)
 
     @router.post("/access/tokens/{number}/revoke", include_in_schema=False)
-    async def revoke(request: Request, number: int) -> Response:
+    async def revoke(request: Request, number: Number) -> Response:
         await form(request, Role.ADMIN)
         await run_in_threadpool(revoke_token, engine, number)
         return RedirectResponse("/access", status_code=303)

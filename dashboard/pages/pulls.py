@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from dashboard.rendering import render
 from harness.cells import Cell
@@ -19,6 +19,9 @@ from runner.steps.pulled import stored_report
 from runner.store import reads
 from runner.store.engine import Engine
 from runner.store.pulls import PullRuns, pull_runs, pushes
+
+#: of a pull request, as far as any database counts
+Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +94,13 @@ def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
     @router.get("/pr/{number}.json")
-    def pull_json(number: int, sha: str = "") -> dict[str, Any]:
+    def pull_json(number: Number, sha: str = "") -> dict[str, Any]:
         page = pull_page(engine, number, sha)
         told = as_json(stored_report(engine, pull_runs(engine, number, sha)))
         return told | {"pushes": page.pushes}
 
     @router.get("/pr/{number}", include_in_schema=False)
-    def pull_html(request: Request, number: int, sha: str = "") -> Response:
+    def pull_html(request: Request, number: Number, sha: str = "") -> Response:
         page = pull_page(engine, number, sha)
         return render(request, "pull.html", page, title=f"{page.repository}#{number}")
 

@@ -82,7 +82,7 @@ def sign(evidence: Evidence, found: Classification, *, model: str | None = None)
         mask(found.captures.get("op", ""), model=model),
         _frameless(evidence, found, title, model) or _where(frame, title),
     )
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:12]
     return Signature(f"s{VERSION}-{digest}", _named(title, frame, evidence.frames))
 
 

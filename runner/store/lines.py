@@ -8,6 +8,8 @@ import orjson
 from harness.errors import RecordError
 from harness.results import Result
 
+_LONGEST_NAME = 200
+
 
 def results_in(path: Path) -> Iterator[Result]:
     """The file's results; `RecordError` names the line that is none, or that names no run."""
@@ -35,6 +37,8 @@ def _result(line: str, place: str) -> Result:
         raise RecordError(f"{place}: {error}; nothing of the file was ingested") from None
     if not found.run:
         raise RecordError(f"{place}: the result names no run; nothing was ingested")
+    if not found.run.isprintable() or len(found.run) > _LONGEST_NAME:
+        raise RecordError(f"{place}: the run's name is none that a line has; nothing was ingested")
     return found
 
 

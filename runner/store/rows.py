@@ -17,6 +17,7 @@ from harness.results import Result, spell
 from runner.core.classify import UNCLASSIFIED, classify
 from runner.core.runs import CellVerdict, Verdict
 
+_LONGEST_NAME = 200
 _ELSEWHERE = frozenset({"traceback", "log_tail", "run", "signature", "title", "stack"})
 
 
@@ -81,8 +82,8 @@ def unopened_run(result: Result) -> dict[str, Any]:
     """What becomes known of a run by a result, if it was planned elsewhere."""
     return {
         "uid": result.run,
-        "revision": result.revision,
-        "stack": dict(result.stack),
+        "revision": storable(result.revision)[:_LONGEST_NAME],
+        "stack": {storable(name): storable(str(at)) for name, at in result.stack.items()},
         "selection": "",
         "started_at": datetime.now(UTC),
         "expected": 0,
