@@ -16,7 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import uploads, webhooks
+from dashboard import scripts, uploads, webhooks
 from dashboard.caching import Caching
 from dashboard.metering import Metering, first_part
 from dashboard.openapi import describe, unique_id
@@ -28,6 +28,7 @@ from dashboard.pages import (
     diffs,
     feed,
     flaky,
+    group,
     groups,
     known,
     matrix,
@@ -40,6 +41,7 @@ from dashboard.pages import (
     runs,
     snapshots,
     tables,
+    triage,
 )
 from dashboard.rendering import STATIC, render
 from dashboard.signin import ways
@@ -86,7 +88,7 @@ def create_app(
     )
     pages = (overview, matrix, runs, reports, feed, diffs, cells, groups, known, flaky, detector,
              pulls, completing, models, badges, tables, snapshots, operating)  # fmt: skip
-    routers = [page.routes(engine) for page in (*pages, webhooks, uploads)]
+    routers = [page.routes(engine) for page in (*pages, group, triage, scripts, webhooks, uploads)]
     routers += [page.routes(engine, access) for page in (people, ways)]
     for router in routers:
         app.include_router(with_twins(router))

@@ -1,7 +1,7 @@
 """How a page object becomes HTML: templates, filters, static files named by their content.
 
 Everything is escaped, an unknown name in a template is an error, and no text of a model or an
-exporter is ever marked as safe.
+exporter is ever marked as safe; people's notes are, once they are cleaned (`notes`).
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 
 from dashboard.board import board
 from dashboard.charts import spark
+from dashboard.notes import markdown
 from dashboard.signin.visitors import visitor
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
@@ -74,6 +75,7 @@ def _templates() -> Environment:
     )
     for function in (
         *(utc, ago, seconds, size, difference, cell_url),
+        markdown,
         *(audit_line, canary_line, schedule_line, pace, roughly),
     ):
         made.filters[function.__name__] = function
@@ -113,8 +115,10 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "twin": _twin(request) if status == 200 else None,
     }
     made = _templates().get_template(template).render(context)
-    # Half a surrogate pair, as a log may have, is nothing that UTF-8 has.
-    return HTMLResponse(made.encode("utf-8", "replace"), status_code=status)
+    # HTML has no NUL, as an address may bring, and no half surrogate pair, as a log may have.
+    return HTMLResponse(
+        made.replace("\x00", "\ufffd").encode("utf-8", "replace"), status_code=status
+    )
 
 
 def fill(template: str, context: Mapping[str, object]) -> str:

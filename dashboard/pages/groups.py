@@ -1,23 +1,79 @@
-"""`/groups` and `/groups/{signature}`: what failed alike."""
+"""`/groups`: what failed alike in a run, what people said of it, and saying it of many at once.
 
-from collections import defaultdict
-from collections.abc import Mapping
+Muted groups stand apart and are counted; filters and a search over the cells leave out the others.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from dashboard.pages.cells import TraceLine, trace_lines
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from harness.errors import SelectionError
-from runner.core.owner import Owner
-from runner.core.roots import Cause
-from runner.core.runs import FailureGroup
+from runner.core.query.reader import parse
+from runner.core.runs import Run
+from runner.core.triage import State
 from runner.core.unlock import Unlock
-from runner.steps.explaining import explain_group, explain_groups
-from runner.store import history, reads
-from runner.store.attempts import attempts_at
+from runner.steps.explaining import explain_groups
+from runner.steps.triaging import Triaged, found_by, with_triage
+from runner.store import reads
 from runner.store.engine import Engine
+
+PAGE = 100
+NOBODY = "nobody"
+
+_SORTS: Mapping[str, Callable[[Triaged], tuple[object, ...]]] = {
+    "cells": lambda each: (-each.cells, each.signature),
+    "unlocks": lambda each: (-(each.unlocks or 0), -each.cells),
+    "kind": lambda each: (each.kind, -each.cells),
+    "owner": lambda each: (each.owner, -each.cells),
+    "state": lambda each: (list(State).index(each.triage.state), -each.cells),
+    "changed": lambda each: (-_seconds(each.triage.changed_at), -each.cells),
+}
+
+
+def _seconds(moment: datetime | None) -> float:
+    return 0.0 if moment is None else moment.astimezone(UTC).timestamp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which groups are asked for, and in which order."""
+
+    run: str = "latest"
+    #: a search over cells: groups that have such
+    q: str = ""
+    state: str = ""
+    #: a name, or `nobody`
+    assignee: str = ""
+    kind: str = ""
+    owner: str = ""
+    sort: str = "cells"
+    page: int = 1
+
+    def address(self, **other: object) -> str:
+        """The address of these groups, but for what is said otherwise."""
+        fields = {
+            name: other.get(name, getattr(self, name))
+            for name in ("run", "q", "state", "assignee", "kind", "owner", "sort", "page")
+        }
+        usual = {"run": "latest", "sort": "cells", "page": 1}
+        told = {name: value for name, value in fields.items() if value not in ("", usual.get(name))}
+        return "/groups" + (f"?{urlencode(told)}" if told else "")
+
+    def means(self, found: Triaged) -> bool:
+        own = {
+            "state": found.triage.state.value,
+            "assignee": found.triage.assignee or NOBODY,
+            "kind": found.kind,
+            "owner": found.owner,
+        }
+        return all(getattr(self, name) in ("", value) for name, value in own.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,108 +82,90 @@ class GroupsPage:
 
     #: None while the database has no run
     run: RunRow | None
-    groups: tuple[FailureGroup, ...]
+    asked: Asked
+    #: why the search could not be read
+    problem: str | None = None
+    #: those that were asked for, a page of them; muted ones after the others
+    groups: tuple[Triaged, ...] = ()
+    #: how many that are, on all pages, and how many of them are muted
+    found: int = 0
+    muted: int = 0
+    #: cells of those that are muted
+    muted_cells: int = 0
+    #: of the whole run: state -> groups; what there is to filter by
+    states: Mapping[str, int]
+    assignees: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
     #: which to fix first, each after the ones before it
-    first: tuple[Unlock, ...]
+    first: tuple[Unlock, ...] = ()
     #: cells that are in a group
-    failing: int
+    failing: int = 0
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.found // PAGE))
 
 
-def groups_page(engine: Engine, ref: str) -> GroupsPage:
+def groups_page(engine: Engine, asked: Asked) -> GroupsPage:
     if not reads.runs(engine, limit=1):
-        return GroupsPage(run=None, groups=(), first=(), failing=0)
-    run = reads.run(engine, ref)
-    groups, first = explain_groups(engine, run, reads.verdicts(engine, run.id))
-    failing = sum(group.cells for group in groups)
-    return GroupsPage(run=row(run), groups=tuple(groups), first=tuple(first), failing=failing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A run that a group was seen in."""
-
-    run: RunRow
-    cells: int
-    #: of 100, against the run that had most of it
-    share: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupPage:
-    """A failure group: whose it is, its causes in the newest run that has it, its life."""
-
-    group: FailureGroup
-    run: RunRow
-    owner: Owner
-    #: cells that turn green if this group alone is fixed
-    unlocks: int
-    #: the run that had it first, for its age
-    first: RunRow
-    #: whether the newest run of all has it
-    lives: bool
-    by_type: Mapping[str, tuple[Cause, ...]]
-    #: the causes, and the cells that only depend on one of them
-    causes: int
-    dependants: int
-    #: newest first
-    seen: tuple[Seen, ...]
-    #: the root with most dependants
-    example: str
-    trace: tuple[TraceLine, ...]
-
-
-def group_page(engine: Engine, signature: str) -> GroupPage:
-    group = reads.group(engine, signature)
-    life = history.life(engine, signature)
-    if group is None or life is None:
-        raise SelectionError(f"no failure group {signature!r}; see /groups for those of a run")
-    failed = reads.group_cells(engine, signature, run_id=life.last.id)
-    told = explain_group(engine, life.last, failed)
-    by_type: dict[str, list[Cause]] = defaultdict(list)
-    for cause in told.causes:
-        by_type[cause.root.cell.model_type].append(cause)
-    seen = reads.group_runs(engine, signature)
-    most = max(count for _, count in seen)
-    root = max(told.causes, key=lambda cause: len(cause.dependants)).root
-    attempts = attempts_at(engine, life.last.id, root.cell)
-    traces = [each.traceback or "" for each in attempts if each.signature == signature]
-    return GroupPage(
-        group=group,
-        run=row(life.last),
-        owner=told.owner,
-        unlocks=told.unlocks,
-        first=row(life.first),
-        lives=life.last.id == reads.run(engine, "latest").id,
-        by_type={name: tuple(found) for name, found in by_type.items()},
-        causes=len(told.causes),
-        dependants=len(failed) - len(told.causes),
-        seen=tuple(
-            Seen(run=row(past), cells=count, share=round(100 * count / most))
-            for past, count in seen
-        ),
-        example=root.cell.id,
-        trace=tuple(trace_lines(traces[0])) if traces else (),
+        return GroupsPage(run=None, asked=asked, states={})
+    run = reads.run(engine, asked.run)
+    explained, first = explain_groups(engine, run, reads.verdicts(engine, run.id))
+    every = with_triage(engine, explained, run)
+    problem = None
+    try:
+        found = wanted(engine, run, every, asked)
+    except SelectionError as error:
+        problem, found = str(error), []
+    muted = [each for each in found if each.muted]
+    start = (max(1, asked.page) - 1) * PAGE
+    names = {each.triage.assignee for each in every if each.triage.assignee}
+    return GroupsPage(
+        run=row(run),
+        asked=asked,
+        problem=problem,
+        groups=tuple(found[start : start + PAGE]),
+        found=len(found),
+        muted=len(muted),
+        muted_cells=sum(each.cells for each in muted),
+        states=Counter(each.triage.state.value for each in every),
+        assignees=(*sorted(names), NOBODY),
+        kinds=tuple(sorted({each.kind for each in every})),
+        owners=tuple(sorted({each.owner for each in every})),
+        first=tuple(first),
+        failing=sum(each.cells for each in every),
     )
+
+
+def wanted(engine: Engine, run: Run, every: Sequence[Triaged], asked: Asked) -> list[Triaged]:
+    """Those that are asked for, in order, muted ones last; `SelectionError` of the search."""
+    there = set(found_by(engine, run, parse(asked.q))) if asked.q.strip() else None
+    found = [
+        each for each in every if asked.means(each) and (there is None or each.signature in there)
+    ]
+    found.sort(key=_SORTS.get(asked.sort, _SORTS["cells"]))
+    return sorted(found, key=lambda each: each.muted)
+
+
+def all_wanted(engine: Engine, asked: Asked) -> list[str]:
+    """The signatures of all that are asked for, on whichever page."""
+    run = reads.run(engine, asked.run)
+    explained, _ = explain_groups(engine, run, reads.verdicts(engine, run.id))
+    every = with_triage(engine, explained, run)
+    return [each.signature for each in wanted(engine, run, every, asked)]
 
 
 def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
     @router.get("/groups.json")
-    def groups_json(run: str = "latest") -> GroupsPage:
-        return groups_page(engine, run)
+    def groups_json(asked: Annotated[Asked, Depends()]) -> GroupsPage:
+        return groups_page(engine, asked)
 
     @router.get("/groups", include_in_schema=False)
-    def groups_html(request: Request, run: str = "latest") -> Response:
-        return render(request, "groups.html", groups_page(engine, run), title="Failure groups")
-
-    @router.get("/groups/{signature}.json")
-    def group_json(signature: str) -> GroupPage:
-        return group_page(engine, signature)
-
-    @router.get("/groups/{signature}", include_in_schema=False)
-    def group_html(request: Request, signature: str) -> Response:
-        page = group_page(engine, signature)
-        return render(request, "group.html", page, title=page.group.title)
+    def groups_html(request: Request, asked: Annotated[Asked, Depends()]) -> Response:
+        page = groups_page(engine, asked)
+        return render(request, "groups.html", page, title="Failure groups")
 
     return router

@@ -25,6 +25,7 @@ from starlette.exceptions import HTTPException
 from dashboard.signin.access import Access
 from runner.core.access import Role, SignIn, is_loopback
 from runner.store.engine import Engine
+from runner.store.rows import storable
 from runner.store.sessions import Session, session_of
 from runner.store.tokens import token_of
 
@@ -166,9 +167,10 @@ async def form(request: Request, wanted: Role | None = None) -> Mapping[str, lis
 
 def _fields(body: bytes) -> dict[str, list[str]]:
     try:
-        return parse_qs(
+        sent = parse_qs(
             body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=5000
         )
+        return {name: [storable(each) for each in values] for name, values in sent.items()}
     except ValueError:
         raise HTTPException(400, "the form has too many fields") from None
 

@@ -21,10 +21,9 @@ from runner.core.shrink import Step
 from runner.revisions import resolve
 from runner.settings import settings
 from runner.steps.choosing import choose
+from runner.steps.grouped import ISSUE, SCRIPT, reproduced
 from runner.steps.reproducing import Reproduction, reproduce
 from runner.steps.searching import Place, Wanted
-
-SCRIPT, ISSUE = "reproduce.py", "issue.md"
 
 
 def register(app: typer.Typer) -> None:
@@ -94,8 +93,9 @@ def reproduce_(  # noqa: PLR0913  (one parameter per option)
     )
     err.print(plain(f"reproducing {wanted.cell.id}"), markup=False, soft_wrap=True)
     found = reproduce(wanted, place, _quiet if as_json_ else _step)
-    if output is not None:
-        _write(found, output)
+    kept = None if "/" in failure or not found.same else reproduced(found.signature)
+    for folder in filter(None, (output, kept)):
+        _write(found, folder)
     if as_json_:
         as_json(found.to_json())
     elif output is None:

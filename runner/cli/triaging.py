@@ -116,19 +116,19 @@ def _tell(engine: Engine, names: list[str], *, as_json_: bool) -> None:
         return
     for each in told:
         muted = " (muted now)" if each.muted else ""
-        _say(f"{each.group.signature}  {in_words(each.triage) or 'new'}{muted}")
-        _say(f"  {each.group.title}")
+        _say(f"{each.signature}  {in_words(each.triage) or 'new'}{muted}")
+        _say(f"  {each.title}")
         for line in each.triage.note.splitlines():
             _say(f"  | {line}")
         if len(told) == 1:
-            for entry in triages.log(engine, signature=each.group.signature, limit=_SAID):
+            for entry in triages.log(engine, signature=each.signature, limit=_SAID):
                 said = ", ".join(f"{name}: {value}" for name, value in entry.after.items())
                 _say(f"  {entry.at:%Y-%m-%d %H:%M}  {entry.who}  {entry.action}  {said}")
 
 
 def _record(found: Triaged) -> dict[str, Any]:
     """The contract of `triage --json`."""
-    return {"signature": found.group.signature, "title": found.group.title} | _told(
+    return {"signature": found.signature, "title": found.title} | _told(
         found.triage, muted=found.muted
     )
 

@@ -72,7 +72,7 @@ class Signature:
 
 def sign(evidence: Evidence, found: Classification, *, model: str | None = None) -> Signature:
     """The signature of a failure of that kind; `model` is the cell's model type."""
-    frame = None if _placeless(evidence) else deepest(evidence.frames)
+    frame = signed_frame(evidence)
     title = _title(evidence, found, model)
     parts = (
         f"v{VERSION}",
@@ -108,6 +108,11 @@ def _how_far(difference: float) -> str:
 def _placeless(evidence: Evidence) -> bool:
     """Whether the frames say nothing: of a runtime, or of the moment at which a limit struck."""
     return evidence.stage in _AFTER_EXPORT or evidence.outcome in (Outcome.TIMEOUT, Outcome.OOM)
+
+
+def signed_frame(evidence: Evidence) -> Frame | None:
+    """The frame that a signature is made of; None where it is made of none."""
+    return None if _placeless(evidence) else deepest(evidence.frames)
 
 
 def deepest(frames: list[Frame]) -> Frame | None:

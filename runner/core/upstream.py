@@ -60,8 +60,9 @@ class Found:
     owner: str
     #: why that is the owner, in one sentence
     evidence: str
+    #: empty as long as none was made
     script: str
-    #: what the script showed, in a process of its own
+    #: what the script showed, in a process of its own; without one, what a run saw
     shown: Result
     #: package -> version
     stack: Mapping[str, str]
@@ -94,9 +95,12 @@ def _body(found: Found) -> Iterator[str]:
     yield f"Exporting {_code(found.cell.model_class)} ({_code(found.cell.variant)}) {actual}:\n"
     yield from _fenced(plain(found.title), "")
     yield "\n## Reproduction\n"
-    if not found.same:
+    if found.script and not found.same:
         yield _DIFFERS
-    yield from _fenced(found.script, "python")
+    if found.script:
+        yield from _fenced(found.script, "python")
+    else:
+        yield from _fenced(f"export-matrix reproduce {found.cell.id} > script.py", "console")
     yield f"\n## Expected\n\n{expected}\n"
     yield "## Actual\n"
     yield from _fenced("\n".join(interesting(found.shown)), "text")

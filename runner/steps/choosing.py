@@ -16,9 +16,10 @@ from runner.core.runs import CellVerdict, Run, Verdict
 from runner.core.signature import is_current
 from runner.steps.explaining import explain_group
 from runner.steps.searching import Wanted
-from runner.store import history, reads
+from runner.store import reads
 from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
+from runner.store.regrouping import became, cells_in, groups, membership, span
 
 #: what is ours, and what is a matter of a limit
 _SHOWS_NOTHING = (Verdict.ERROR, Verdict.TIMEOUT, Verdict.OOM)
@@ -33,10 +34,11 @@ def choose(engine: Engine, named: str) -> tuple[Wanted, Run]:
     signature = _signature(engine, named)
     if not is_current(signature):
         raise SelectionError(f"{signature} is of another version; run: export-matrix db resign")
-    life = history.life(engine, signature)
+    members = membership(engine, signature)
+    life = span(engine, members)
     if life is None:
         raise SelectionError(f"failure group {signature} is in no run any more")
-    failed = reads.group_cells(engine, signature, run_id=life.last.id)
+    failed = cells_in(engine, members, life.last.id)
     if all(each.verdict in _SHOWS_NOTHING for each in failed):
         first = failed[0]
         raise SelectionError(
@@ -49,7 +51,8 @@ def choose(engine: Engine, named: str) -> tuple[Wanted, Run]:
     wanted = Wanted(
         cell=cell.cell,
         zoo=zoo,
-        signature=signature,
+        # its own, where groups were merged or split: that is what a script can show
+        signature=cell.signature,
         stage=cell.stage,
         owner=told.owner if told.owner.decided else None,
         shared=Counter(each.cell.model_type for each in failed),
@@ -58,13 +61,14 @@ def choose(engine: Engine, named: str) -> tuple[Wanted, Run]:
 
 
 def _signature(engine: Engine, named: str) -> str:
-    found = [each.signature for each in reads.groups(engine, reads.run(engine, "latest").id)]
+    found = [each.signature for each in groups(engine, reads.run(engine, "latest").id)]
     if named.isascii() and named.isdecimal():
         if 0 < int(named) <= len(found):
             return found[int(named) - 1]
         raise SelectionError(f"the newest run has no group {named}, only {len(found)}")
-    if reads.group(engine, named):
-        return named
+    now = became(engine, named) or named
+    if reads.named_group(engine, now):
+        return now
     alike = [each for each in found if each.startswith(named)]
     if len(alike) == 1 and len(named) >= _SHORTEST_PREFIX:
         return alike[0]

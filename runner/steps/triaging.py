@@ -1,7 +1,7 @@
 """Triage, from wherever it comes: the same rules and the same log for pages, scripts and shell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from harness.errors import ConflictError, SelectionError, TriageError, nearest
@@ -30,11 +30,10 @@ AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Triaged:
+class Triaged(FailureGroup):
     """A failure group with what was said of it."""
 
-    group: FailureGroup
-    triage: Triage
+    triage: Triage = UNTOUCHED
     muted: bool = False
 
 
@@ -47,7 +46,7 @@ def with_triage(
     version = version_of(run) if run else None
     return [
         Triaged(
-            group=group,
+            **{each.name: getattr(group, each.name) for each in fields(FailureGroup)},
             triage=found,
             muted=muted(found, today=today, version=version),
         )
@@ -79,6 +78,8 @@ def edit(
     `over` is the search that they were found by. `ConflictError` names those that somebody changed
     meanwhile, `TriageError` what can't be said.
     """
+    if not groups:
+        raise TriageError("no failure group is meant")
     if len(groups) > AT_ONCE:
         raise TriageError(f"{len(groups)} groups are too many at once; {AT_ONCE} are the limit")
     newest = reads.runs(engine, limit=1)

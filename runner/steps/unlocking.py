@@ -43,19 +43,11 @@ class Drafting:
 
     @property
     def file(self) -> Path:
-        return self.folder / "drafts" / f"{self.run.uid}.jsonl"
+        return _file(self.folder, self.run)
 
     def known(self) -> Drafts:
         """The drafts that were made so far; a line that was being written is none."""
-        return {each.cell: each for each in self._read()}
-
-    def _read(self) -> Iterator[Draft]:
-        if self.file.exists():
-            for line in self.file.read_text().splitlines():
-                try:
-                    yield Draft.of(json.loads(line))
-                except (ValueError, KeyError, TypeError, MatrixError):
-                    continue
+        return known_drafts(self.folder, self.run)
 
     def go_on(self, verdicts: Sequence[CellVerdict], on_draft: OnDraft) -> None:
         """Draft what is not known yet, until there is nothing left or no time."""
@@ -92,6 +84,24 @@ class Drafting:
             raise MatrixError(
                 f"run {self.run.id} was made with {told}, which is not installed here"
             )
+
+
+def known_drafts(folder: Path, run: Run) -> Drafts:
+    """The drafts of a run's cells that were made so far, by where they are kept."""
+    return {each.cell: each for each in _read(_file(folder, run))}
+
+
+def _file(folder: Path, run: Run) -> Path:
+    return folder / "drafts" / f"{run.uid}.jsonl"
+
+
+def _read(file: Path) -> Iterator[Draft]:
+    if file.exists():
+        for line in file.read_text().splitlines():
+            try:
+                yield Draft.of(json.loads(line))
+            except (ValueError, KeyError, TypeError, MatrixError):
+                continue
 
 
 def _is_known(failed: CellVerdict, known: Drafts) -> bool:

@@ -4,6 +4,7 @@ Verdicts keep the group that they were signed into; what a group's cells are tol
 when they are read (`runner.core.regrouping`). There are few rules: all are read at once.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from runner.core.regrouping import Regrouping, Rule
 from runner.core.runs import CellVerdict, FailureGroup, Run
 from runner.store import reads
 from runner.store.bulk import chunks, ids, insert_new
+from runner.store.rows import storable
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group, group_alias, regroup
 from runner.store.tables import run as runs_
@@ -158,7 +160,14 @@ class Membership:
 
     @property
     def inside(self) -> ColumnElement[bool]:
-        here = verdicts_.c.group_id.in_(self.group_ids)
+        return self._of(verdicts_.c.group_id.in_(self.group_ids))
+
+    @property
+    def each_inside(self) -> list[ColumnElement[bool]]:
+        """The same, by row."""
+        return [self._of(verdicts_.c.group_id == number) for number in self.group_ids]
+
+    def _of(self, here: ColumnElement[bool]) -> ColumnElement[bool]:
         return here if self.cell_ids is None else here & verdicts_.c.cell_id.in_(self.cell_ids)
 
 
@@ -200,17 +209,21 @@ def cells_in(engine: Engine, told: Membership, run_id: int) -> list[CellVerdict]
 
 def runs_of(engine: Engine, told: Membership, *, limit: int = 30) -> list[tuple[Run, int]]:
     """(run, cells of the group in it), newest first."""
-    asked = (
-        select(verdicts_.c.run_id, func.count())
-        .where(told.inside)
-        .group_by(verdicts_.c.run_id)
-        .order_by(verdicts_.c.run_id.desc())
-        .limit(limit)
-    )
-    with engine.connect() as connection:
-        counts: dict[int, int] = dict(connection.execute(asked).all())
-        found = reads.read_runs(connection, select(runs_).where(runs_.c.id.in_(counts)))
-    return [(run, counts[run.id]) for run in sorted(found, key=lambda run: -run.id)]
+    found: dict[int, Run] = {}
+    counts: Counter[int] = Counter()
+    for name in told.rules.sources(told.signature):
+        for run, count in reads.group_runs(engine, name, limit=limit):
+            found[run.id] = run
+            counts[run.id] += count
+    if told.cell_ids is not None:
+        asked = (
+            select(verdicts_.c.run_id, func.count())
+            .where(told.inside, verdicts_.c.run_id.in_(found))
+            .group_by(verdicts_.c.run_id)
+        )
+        with engine.connect() as connection:
+            counts = Counter(dict(connection.execute(asked).all()))
+    return [(found[number], counts[number]) for number in sorted(counts, reverse=True)][:limit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,12 +238,16 @@ class Span:
 def span(engine: Engine, told: Membership) -> Span | None:
     """None if no run has it."""
     with engine.connect() as connection:
-        first, last = (
-            connection.scalar(select(end(verdicts_.c.run_id)).where(told.inside))
+        ends = [
+            # Each by itself is one look into the index.
+            connection.scalar(select(end(verdicts_.c.run_id)).where(inside))
+            for inside in told.each_inside
             for end in (func.min, func.max)
-        )
-        if first is None:
+        ]
+        known = [number for number in ends if number is not None]
+        if not known:
             return None
+        first, last = min(known), max(known)
         asked = select(runs_).where(runs_.c.id.in_([first, last]))
         found = {run.id: run for run in reads.read_runs(connection, asked)}
     good = reads.previous_complete(engine, found[first])
@@ -239,6 +256,7 @@ def span(engine: Engine, told: Membership) -> Span | None:
 
 def became(engine: Engine, name: str) -> str | None:
     """The name of the group that one of that name is told as now, if it is another."""
+    name = storable(name)
     with engine.connect() as connection:
         rules = rules_of(connection)
         former = (

@@ -16,6 +16,7 @@ from runner.core.triage import UNTOUCHED, State, Triage, changes, comes_back, re
 from runner.store.bulk import chunks, ids, insert_into
 from runner.store.reads import read_runs, utc
 from runner.store.regrouping import told_in
+from runner.store.rows import storable
 from runner.store.tables import failure_group, triage, triage_log
 from runner.store.tables import run as runs_
 
@@ -177,10 +178,10 @@ def log(
     """The newest rows of the log, newest first; of a group, or of somebody."""
     asked = _LOG.order_by(triage_log.c.id.desc()).limit(limit)
     if signature is not None:
-        own = select(failure_group.c.id).where(failure_group.c.signature == signature)
+        own = select(failure_group.c.id).where(failure_group.c.signature == storable(signature))
         asked = asked.where(triage_log.c.group_id == own.scalar_subquery())
     if who is not None:
-        asked = asked.where(triage_log.c.who == who)
+        asked = asked.where(triage_log.c.who == storable(who))
     if before_id is not None:
         asked = asked.where(triage_log.c.id < before_id)
     return _entries(engine, asked)
