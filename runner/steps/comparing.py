@@ -15,17 +15,19 @@ from runner.store.measured import measured
 from runner.store.regrouping import regrouping
 
 
-def compare_runs(
+def compare_runs(  # noqa: PLR0913  (which runs, and how)
     engine: Engine,
     baseline: str | None,
     head: str,
     *,
     checkout: Path | None = None,
     onto: str | None = None,
+    shared: bool = False,
 ) -> Diff:
     """The diff of two runs, each named by number, unique name, revision or `latest`.
 
     Without a baseline it is chosen, by the head's merge base in `checkout` with the branch `onto`.
+    `shared`: what the head did not mean to run is left out, instead of being told as removed.
     """
     after, chosen = reads.run(engine, head), None
     if baseline is None:
@@ -35,6 +37,9 @@ def compare_runs(
     verdicts, earlier = (
         [rules.told(each) for each in reads.verdicts(engine, run.id)] for run in (after, before)
     )
+    if shared:
+        meant = {each.cell for each in verdicts}
+        earlier = [each for each in earlier if each.cell in meant]
     known, added = known_between(before, after, verdicts)
     found = diff(
         before,

@@ -171,6 +171,9 @@ def _report(
         other = Night.of(beside)
         found = headline(compare_runs(engine, str(beside.id), str(run.id)))
         notes.append(f"compared with the stack {other.stack if other else beside.id}: {found}")
+    narrowed = baseline is not None and baseline.selection != run.selection
+    if narrowed:
+        notes.append("the last night had another selection: what it alone ran is left out")
     return report_of(
         engine,
         run.uid,
@@ -178,6 +181,7 @@ def _report(
         alone=baseline is None,
         lost_shards=problems,
         notes=notes,
+        shared=narrowed,
     )
 
 

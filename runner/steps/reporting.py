@@ -29,13 +29,14 @@ def report_of(  # noqa: PLR0913  (what a report is made of)
     alone: bool = False,
     lost_shards: Sequence[str] = (),
     notes: Sequence[str] = (),
+    shared: bool = False,
 ) -> Report:
     """The report of a run; without a baseline against the one that `diff` takes, unless `alone`."""
     run = reads.run(engine, ref)
     usual = None if baseline or alone else baseline_of(engine, run)
     earlier = reads.run(engine, baseline) if baseline else usual and usual.run
     verdicts = reads.verdicts(engine, run.id)
-    found = compare_runs(engine, str(earlier.id), str(run.id)) if earlier else None
+    found = compare_runs(engine, str(earlier.id), str(run.id), shared=shared) if earlier else None
     return report(
         run, verdicts, known_of(run, verdicts), found, lost_shards=lost_shards, notes=notes
     )

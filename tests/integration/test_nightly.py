@@ -162,7 +162,7 @@ def world(tmp_path: Path, people: People) -> World:
 
 def test_two_nights_tell_what_the_second_lost_once_to_everybody(world: World) -> None:
     first = git(world.folder / "origin", "rev-parse", "HEAD").strip()[:12]
-    code, out, err = world.night(24)
+    code, out, err = world.night(24, "toy/Passes/forward-static/toy")
     assert code == 0, out + err
     assert "nothing is said of losses" in out
     second = world.move(5)
@@ -181,6 +181,9 @@ def test_two_nights_tell_what_the_second_lost_once_to_everybody(world: World) ->
     record = json.loads((home / "report.json").read_text())
     # the loss was executed again before it was told
     assert "confirmed-new" in [each["name"] for each in record["sections"]]
+    # and what the night before ran beside is nothing that was removed
+    assert "removed" not in [each["name"] for each in record["sections"]]
+    assert "another selection" in record["notes"][0]
     # a third start changes nothing
     before = reads.run(world.engine(), "latest")
     assert world.night(25)[0] == 0
