@@ -11,7 +11,10 @@ from datetime import date
 from typing import Self
 
 from harness.errors import SelectionError
+from runner.core.change import Change
+from runner.core.diff import Diff
 from runner.core.pull.quoting import one_line
+from runner.core.render import TITLES, headline
 from runner.core.report.told import Report, State
 from runner.core.runs import Run
 
@@ -65,6 +68,18 @@ def last_complete(head: Run, nights: Iterable[Run]) -> Run | None:
     fit = [run for run in nights if run.id < head.id and run.complete]
     same = [run for run in fit if run.selection == head.selection]
     return max(same or fit, key=lambda run: run.id, default=None)
+
+
+def beside_line(stack: str, found: Diff) -> str:
+    """`beside the stack here (torch 2.13 ⟹ 2.14): ✅ no export lost; 3 fixed`."""
+    versions = [
+        f"{name} {before or 'none'} ⟹ {after or 'none'}"
+        for name, (before, after) in found.stack_changes.items()
+    ]
+    told = [headline(found)]
+    gained = (Change.FIXED, Change.UNSKIPPED, Change.FAILS_DIFFERENTLY)
+    told += [f"{found.counts[each]:,} {TITLES[each]}" for each in gained if found.counts.get(each)]
+    return f"beside the stack {stack} ({', '.join(versions) or 'the same'}): {'; '.join(told)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

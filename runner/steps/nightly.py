@@ -16,10 +16,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from harness.errors import SelectionError
-from runner.core.nights import HERE, Night, Told, in_vain, last_complete, told_of
+from runner.core.nights import HERE, Night, Told, beside_line, in_vain, last_complete, told_of
 from runner.core.progress import State as Going
 from runner.core.progress import state_of
-from runner.core.render import headline
 from runner.core.report.told import Report
 from runner.core.runs import Run
 from runner.execute.stacks import run_command
@@ -169,8 +168,8 @@ def _report(
     notes = []
     if beside is not None and beside.id != run.id:
         other = Night.of(beside)
-        found = headline(compare_runs(engine, str(beside.id), str(run.id)))
-        notes.append(f"compared with the stack {other.stack if other else beside.id}: {found}")
+        found = compare_runs(engine, str(beside.id), str(run.id))
+        notes.append(beside_line(other.stack if other else str(beside.id), found))
     narrowed = baseline is not None and baseline.selection != run.selection
     if narrowed:
         notes.append("the last night had another selection: what it alone ran is left out")

@@ -123,7 +123,10 @@ def chosen(bench: Bench, ready: Prepared, words: Sequence[str] = ()) -> Chosen:
         before, after = (_only(side, exact) for side in sides)
         return _capped(bench, before, after, "what was lost, again")
     asked = bench.asked(*words)
-    return _capped(bench, _side(asked, ready.before), _side(asked, ready.after), quoted(asked.text))
+    before, after = (_side(asked, side) for side in (ready.before, ready.after))
+    if not (before.cells or after.cells):
+        select(asked, revision_path=ready.after.path)  # says why: nothing to run is not good news
+    return _capped(bench, before, after, quoted(asked.text))
 
 
 def _exact(words: Sequence[str]) -> set[Cell]:

@@ -182,22 +182,22 @@ def _listing(
     revision_path: Path | None,
     fatal: bool = True,
 ) -> Iterator[dict[str, object]]:
-    process = subprocess.Popen(  # noqa: S603  (our own module, no shell)
+    with subprocess.Popen(  # noqa: S603  (our own module, no shell)
         [sys.executable, "-m", "harness.listing", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if fatal else subprocess.DEVNULL,
         env=sources_first(revision_path),
         text=True,
-    )
-    assert process.stdin is not None  # noqa: S101  (it is a pipe)
-    assert process.stdout is not None  # noqa: S101  (it is a pipe)
-    process.stdin.write("".join(f"{name}\n" for name in names))
-    process.stdin.close()
-    yield from (json.loads(line) for line in process.stdout)
-    if process.wait() and process.stderr is not None:
-        last = (process.stderr.read().strip().splitlines() or ["no message"])[-1]
-        raise MatrixError(f"can't list the model classes: {last}")
+    ) as process:
+        assert process.stdin is not None  # noqa: S101  (it is a pipe)
+        assert process.stdout is not None  # noqa: S101  (it is a pipe)
+        process.stdin.write("".join(f"{name}\n" for name in names))
+        process.stdin.close()
+        yield from (json.loads(line) for line in process.stdout)
+        if process.wait() and process.stderr is not None:
+            last = (process.stderr.read().strip().splitlines() or ["no message"])[-1]
+            raise MatrixError(f"can't list the model classes: {last}")
 
 
 def sources_first(revision_path: Path | None) -> dict[str, str]:

@@ -2,18 +2,28 @@
 
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from threading import Thread
 
 import pytest
 
 from harness.errors import NotifyError, RevisionError, SelectionError
-from runner.core.nights import Night, Told, in_vain, last_complete, slack_text, stack_named
+from runner.core.nights import (
+    Night,
+    Told,
+    beside_line,
+    in_vain,
+    last_complete,
+    slack_text,
+    stack_named,
+)
 from runner.core.report.told import State
 from runner.core.runs import Run, Verdict
 from runner.notify import mail
 from runner.revisions.newest import newest_release
 from runner.settings import Settings, without_secrets
+from tests.pulls import a_diff
 
 NIGHT = Night(stack="torch-nightly", day=date(2026, 11, 25), revision="5.23.0")
 
@@ -57,6 +67,14 @@ def test_other_runs_are_of_no_night() -> None:
 def test_a_name_that_would_be_read_as_another_is_refused(name: str) -> None:
     with pytest.raises(SelectionError, match="no name for a stack"):
         stack_named(name)
+
+
+def test_stacks_side_by_side_are_told_by_their_versions() -> None:
+    cell = "llama/LlamaModel/forward-static/onnx"
+    found = a_diff({cell: ((Verdict.FAIL, "no op"), (Verdict.PASS, None))})
+    newer = replace(found, head=replace(found.head, stack={"torch": "2.14"}))
+    told = beside_line("here", newer)
+    assert told == "beside the stack here (torch 2.13 ⟹ 2.14): ✅ no export lost; 1 fixed"
 
 
 def test_a_night_is_compared_with_the_last_complete_one_of_its_selection() -> None:
