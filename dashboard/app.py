@@ -29,6 +29,7 @@ from dashboard.pages import (
     feed,
     flaky,
     group,
+    fleet,
     groups,
     known,
     matrix,
@@ -39,6 +40,7 @@ from dashboard.pages import (
     pulls,
     reports,
     runs,
+    slowest,
     snapshots,
     tables,
     triage,
@@ -87,7 +89,8 @@ def create_app(
         generate_unique_id_function=unique_id,
     )
     pages = (overview, matrix, runs, reports, feed, diffs, cells, groups, known, flaky, detector,
-             pulls, completing, models, badges, tables, snapshots, operating)  # fmt: skip
+             pulls, completing, models, fleet, slowest, badges, tables, snapshots,
+             operating)  # fmt: skip
     routers = [page.routes(engine) for page in (*pages, group, triage, scripts, webhooks, uploads)]
     routers += [page.routes(engine, access) for page in (people, ways)]
     for router in routers:

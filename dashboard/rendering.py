@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from dashboard.board import board
 from dashboard.charts import spark
@@ -124,13 +123,6 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
 def fill(template: str, context: Mapping[str, object]) -> str:
     """A template that is no page, filled in."""
     return _templates().get_template(template).render(context)
-
-
-def twin(page: object) -> Response:
-    """A page as JSON, at once: its types were checked before they came here."""
-    return Response(
-        orjson.dumps(page, option=orjson.OPT_NON_STR_KEYS), media_type="application/json"
-    )
 
 
 def _twin(request: Request) -> str:

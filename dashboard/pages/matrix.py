@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from dashboard.asking import Wrong, ask
 from dashboard.matrix import By, Matrix, Seen, Sort, matrix
 from dashboard.pages.runs import RunRow, newest, row
-from dashboard.rendering import render, twin
+from dashboard.rendering import render
 from runner.core.runs import Run
 from runner.store import reads
 from runner.store.engine import Engine
@@ -111,9 +111,9 @@ def _classes(found: Sequence[Seen], rows: Rows) -> bool:
 def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/matrix.json", response_model=MatrixPage)
-    def matrix_json(shown: Annotated[Shown, Depends()], run: str = "") -> Response:
-        return twin(matrix_page(engine, run, shown))
+    @router.get("/matrix.json")
+    def matrix_json(shown: Annotated[Shown, Depends()], run: str = "") -> MatrixPage:
+        return matrix_page(engine, run, shown)
 
     @router.get("/matrix", include_in_schema=False)
     def matrix_html(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from dashboard.charts import Chart, Line
 from dashboard.pages.runs import RunRow, row
-from dashboard.rendering import render, twin
+from dashboard.rendering import render
 from harness.cells import Cell
 from harness.errors import SelectionError, nearest
 from runner.core.answers import Answer, Way, way
@@ -165,9 +165,9 @@ def _export_time(cells: Mapping[Cell, Sequence[Then]], runs: Sequence[Run]) -> C
 def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/models/{model_type}.json", response_model=ModelPage)
-    def model_json(model_type: str) -> Response:
-        return twin(model_page(engine, model_type))
+    @router.get("/models/{model_type}.json")
+    def model_json(model_type: str) -> ModelPage:
+        return model_page(engine, model_type)
 
     @router.get("/models/{model_type}", include_in_schema=False)
     def model_html(request: Request, model_type: str) -> Response:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from dashboard.charts import Chart, Line
 from dashboard.pages.runs import RunRow, newest, row
-from dashboard.rendering import render, twin
+from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.diff import diff
 from runner.core.health import AGES, Rate, age_of, is_late, line_of, rate_of
@@ -228,9 +228,9 @@ def _heat(line: Sequence[Run], told: Mapping[int, Tally]) -> list[HeatRow]:
 def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/index.json", response_model=OverviewPage)
-    def overview_json() -> Response:
-        return twin(overview_page(engine))
+    @router.get("/index.json")
+    def overview_json() -> OverviewPage:
+        return overview_page(engine)
 
     @router.get("/", include_in_schema=False)
     def overview_html(request: Request) -> Response:

@@ -197,6 +197,18 @@ function live(main) {
   }, wait);
 }
 
+// ── what scrolls sideways can be scrolled by keys, and nothing else is a stop for Tab ─────────────
+function stops() {
+  for (const part of all(".scroll:not([role]), pre")) {
+    const scrolls = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+    if (scrolls) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  }
+}
+
+stops();
+addEventListener("resize", stops);
+addEventListener("toggle", stops, { capture: true });
 for (const hint of all(".keys-hint")) hint.hidden = false;
 for (const region of all(".matrix")) rove(region);
 for (const combo of all("[data-complete]")) combobox(combo);

@@ -1,9 +1,14 @@
-"""The pages in a real browser: no errors, no sideways scrolling, no need for scripts."""
+"""The pages in a real browser: no errors, no sideways scrolling, nothing that axe-core objects to.
+
+Keys and completion need scripts; the journeys without them are here as well. `vendor/axe.min.js` is
+axe-core 4.14.1 as its npm package has it (MPL-2.0).
+"""
 
 import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -28,14 +33,27 @@ FLAGS = [
 ]
 PAGES = [
     "/",
+    "/matrix?run=2&rows=types&by=family",
+    "/matrix?run=2&q=outcom:fail",
+    "/models/llama",
+    "/slowest?run=2",
+    "/fleet",
     "/runs",
     "/runs/2",
+    "/runs/3",
+    "/runs/2/report",
     "/diff",
     "/diff/1/2",
     "/groups?run=2",
+    "/known",
     "/flaky",
+    "/detector",
     "/cells/mamba/MambaModel/forward-static/onnx?run=2",
+    "/cells/bert/BertModel/forward-static/onnx?run=2",
+    "/nowhere",
 ]
+AXE = Path(__file__).with_name("vendor") / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
 
@@ -65,28 +83,118 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_pages_fit_the_screen_and_report_no_error(
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
+def test_pages_fit_the_screen_report_no_error_and_please_axe(
     address: str, browser: Browser, width: int, scheme: str
 ) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
-        java_script_enabled=True,
+        bypass_csp=True,  # for axe alone; that our own scripts obey it is shown below
     )
     page = context.new_page()
     told: list[str] = []
-    page.on("console", lambda message: told.append(message.text))
     page.on("pageerror", lambda error: told.append(str(error)))
-    wide = []
+    axe = AXE.read_text()
     for path in PAGES:
         page.goto(address + path)
         if page.evaluate("document.documentElement.scrollWidth") > width:
-            wide.append(path)
+            told.append(f"{path} is too wide")
+        page.evaluate(axe)
+        found = page.evaluate("rules => axe.run(document, { runOnly: rules })", RULES)
+        told += [
+            f"{path}: {each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]
+        ]
     context.close()
     assert told == []
-    assert wide == []
+
+
+def test_scripts_obey_the_policy_that_pages_are_sent_with(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    for path in ("/", "/models/llama"):
+        page.goto(address + path)
+        page.locator(".plot canvas").wait_for()
+    page.goto(address + "/matrix?run=2")
+    page.close()
+    assert told == []
+
+
+def test_the_matrix_is_gone_through_by_keys_alone(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(address + "/matrix?run=2&rows=types")
+    page.keyboard.press("m")
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight", "End"):
+        page.keyboard.press(key)
+    focused = page.locator(":focus")
+    assert focused.get_attribute("href") == "/matrix?run=2&q=model:bart"
+    told = focused.evaluate("link => getComputedStyle(link, '::after').content")
+    assert "refuses other sizes" in told
+    assert page.locator('.matrix tbody a[tabindex="0"]').count() == 1
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog", name="Keys").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.get_by_role("rowheader", name="bart BartForCausalLM").wait_for()
+    page.keyboard.press("/")
+    assert page.locator(":focus").input_value() == "model:bart"
+    page.close()
+
+
+def test_a_search_is_completed_and_its_address_says_the_same_to_others(
+    address: str, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(address + "/matrix?run=2")
+    box = page.get_by_role("combobox", name="Select")
+    box.press_sequentially("model:mix")
+    page.get_by_role("option", name="model:mixtral").wait_for()
+    box.press("ArrowDown")
+    assert box.get_attribute("aria-activedescendant") == "q-list-0"
+    box.press("Enter")
+    assert box.input_value() == "model:mixtral "
+    box.press_sequentially("outcome:fail")
+    page.get_by_role("option", name="outcome:fail").wait_for()
+    box.press("Escape")
+    box.press("Enter")
+    page.wait_for_url("**q=model*")
+    shown = page.get_by_role("rowheader").all_inner_texts()
+    other = browser.new_page()
+    other.goto(page.url)
+    assert other.get_by_role("rowheader").all_inner_texts() == shown
+    assert len(shown) == 2
+    page.close()
+    other.close()
+
+
+def test_a_query_that_can_not_be_read_has_its_wrong_piece_selected(
+    address: str, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(address + "/matrix?run=2&q=model:bert outcom:fail")
+    selected = page.evaluate(
+        "() => { const box = document.activeElement;"
+        " return box.value.slice(box.selectionStart, box.selectionEnd); }"
+    )
+    assert selected == "outcom:fail"
+    page.close()
+
+
+def test_without_scripts_the_matrix_is_searched_sorted_and_followed_down(
+    address: str, browser: Browser
+) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(address + "/matrix?run=2&rows=types")
+    page.get_by_label("Sort by").select_option("failing")
+    page.get_by_label("Select").fill("backend:onnx")
+    page.get_by_role("button", name="Show").click()
+    assert page.get_by_role("rowheader").first.inner_text() == "mamba"
+    page.get_by_role("row", name="mamba ").get_by_role("link").nth(1).click()
+    page.get_by_role("link", name="F fail").first.click()
+    assert page.get_by_role("heading", name="Traceback").is_visible()
+    context.close()
 
 
 def test_a_reader_without_scripts_gets_from_the_overview_to_a_traceback(
@@ -95,7 +203,7 @@ def test_a_reader_without_scripts_gets_from_the_overview_to_a_traceback(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
-    page.get_by_role("link", name="Failure groups").click()
+    page.get_by_role("link", name="Failure groups", exact=True).click()
     page.goto(address + "/groups?run=2")
     page.get_by_role("link", name="selective_scan").first.click()
     page.get_by_role("link", name="MambaModel · forward-static · onnx").first.click()

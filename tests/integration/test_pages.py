@@ -3,17 +3,22 @@
 import html
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from dashboard.app import create_app
+from runner.core.runs import Progress
 from runner.core.schedule import measured
-from runner.store import reads, writes
+from runner.store import reads, tables, writes
 from runner.store.engine import Engine, ensure
+from runner.store.queue import enqueue
+from runner.store.tokens import create_token
 from tests.seed import HOSTILE, TYPES, seed
 
 PAGES = [
@@ -27,6 +32,9 @@ PAGES = [
     "/matrix?run=2&q=outcome:fail&by=family&sort=failing&rows=classes",
     "/matrix?by=modality&sort=onnx/forward-static",
     "/models/llama",
+    "/slowest",
+    "/slowest?run=2&q=backend:executorch&by=planned_bytes",
+    "/fleet",
     "/diff",
     "/diff/1/2",
     "/diff/5.22.2/latest",
@@ -141,6 +149,46 @@ def test_the_overview_tells_health_changes_and_what_is_new(client: TestClient) -
     assert all(group["first_run"] == 2 for group in twin["new_groups"])
     assert sum(age["cells"] for age in twin["ages"]) == 74
     assert [len(line["values"]) for line in twin["trend"]["lines"]] == [2, 2, 2]
+
+
+def test_the_dearest_cells_come_first_by_what_is_asked(client: TestClient) -> None:
+    twin = client.get("/slowest.json?run=2&q=backend:executorch&by=planned_bytes").json()
+    planned = [cell["planned_bytes"] for cell in twin["cells"]]
+    assert planned == sorted(planned, reverse=True)
+    assert {cell["cell"]["backend"] for cell in twin["cells"]} == {"executorch"}
+    assert [each["backend"] for each in twin["durations"]] == ["executorch"]
+    assert client.get("/slowest?by=beauty").status_code == 400
+
+
+def test_the_fleet_tells_who_works_what_waits_and_who_sends(tmp_path: Path) -> None:
+    engine = ensure(f"sqlite:///{tmp_path}/fleet.db")
+    seed(engine)
+    now = datetime.now(UTC)
+    open_run = reads.run(engine, "3")
+    with engine.begin() as connection:
+        connection.execute(update(tables.run).where(tables.run.c.id == 3).values(closed_at=None))
+        enqueue(connection, kind="pull", key="huggingface/transformers#7", payload={})
+    told = {"done": 7, "expected": 20, "verdicts": {}}
+    writes.note_progress(engine, open_run.uid, "box-1", Progress(**told, at=now))
+    silent = Progress(**told, at=now - timedelta(minutes=9))
+    writes.note_progress(engine, open_run.uid, "box-2", silent)
+    create_token(engine, "hf-ci", "hf-*")
+    with TestClient(create_app(engine)) as client:
+        twin = client.get("/fleet.json").json()
+        machines = {each["share"]["name"]: each["alive"] for each in twin["machines"]}
+        assert machines == {"box-1": True, "box-2": False}
+        assert (twin["waiting"], twin["queue"][0]["key"]) == (
+            {"queued": 1},
+            "huggingface/transformers#7",
+        )
+        assert [(each["project"], each["used_at"]) for each in twin["senders"]] == [("hf-ci", None)]
+        page = client.get("/fleet").text
+        assert "works" in page
+        assert "silent" in page
+        live = client.get("/").text
+        assert "14 of 40 cells" in live
+        assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in live
+    engine.dispose()
 
 
 def _rows(client: TestClient, address: str) -> list[list[str]]:
