@@ -44,9 +44,7 @@ faithful: $(VENV)/.testers
 	$(BIN)/python -m tests.faithful $(CHECKOUT)
 
 demo: $(VENV)/.base
-	rm -f demo.db
-	$(BIN)/python -m tests.seed sqlite:///demo.db
-	$(BIN)/export-matrix serve --database sqlite:///demo.db
+	$(BIN)/export-matrix demo
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -1,16 +1,21 @@
-"""`serve`: the dashboard."""
+"""`serve` and `demo`: the dashboard, over one's own results or over those that come with it."""
 
 import gc
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from runner.cli.console import err
-from runner.cli.options import Database
+from harness.errors import MatrixError
+from runner.cli.console import err, out
+from runner.cli.options import Database, opened
+from runner.core.amounts import size
 from runner.settings import settings
-from runner.store.engine import ensure
+from runner.steps.demo import PACKED, made
+from runner.steps.demo import pack as pack_seed
+from runner.store.engine import Engine, ensure
 
 #: others' changes are seen within so many seconds
 _FRESH_S = 1.0
@@ -18,16 +23,42 @@ _FRESH_S = 1.0
 
 def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
+    app.command("demo")(demo)
 
 
-def serve(
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+
+
+def serve(*, host: Host = None, port: Port = None, database: Database = None) -> None:
+    """Serve the dashboard."""
+    _serve(ensure(database or settings().database_url), host, port)
+
+
+def demo(  # noqa: PLR0913  (one parameter per option)
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    seed: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another seed.")
+    ] = None,
+    pack: Annotated[
+        Path | None, typer.Option(help="Serve nothing: write a seed of --run to this file.")
+    ] = None,
+    runs: Annotated[list[str] | None, typer.Option("--run", help="Runs that --pack packs.")] = None,
+    host: Host = None,
+    port: Port = None,
     database: Database = None,
 ) -> None:
-    """Serve the dashboard."""
-    engine = ensure(database or settings().database_url)
+    """Serve the dashboard over real results that come with it; needs no torch."""
+    if pack is None:
+        _serve(ensure(made(seed or PACKED, settings().folder)), host, port)
+        return
+    if not runs:
+        raise MatrixError("say which runs to pack: --run 5.22.2 --run 5.23.0")
+    results = pack_seed(opened(database), runs, pack)
+    out.print(f"{results} results in {size(pack.stat().st_size)}", markup=False)
+
+
+def _serve(engine: Engine, host: str | None, port: int | None) -> None:
     # By name: packages import downwards only, and the one command line is the runner's.
     address = host or settings().host, port or settings().port
     app = import_module("dashboard.app").create_app(engine, host=address[0], fresh_s=_FRESH_S)
