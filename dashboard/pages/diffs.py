@@ -10,13 +10,14 @@ from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.confirm import Confirmed
-from runner.core.diff import CellChange, GroupChange
+from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.known import KnownFailure, Standing
 from runner.core.numbers import Measure
 from runner.core.owner import Owner
 from runner.core.render import TITLES, headline
 from runner.core.runs import Verdict
 from runner.core.sections import CONFIRMED, STANDINGS, confirm_command, moved_line
+from runner.core.triage import Said
 from runner.steps.comparing import compare_runs
 from runner.store import reads
 from runner.store.engine import Engine
@@ -60,6 +61,8 @@ class ChangedGroup:
     title: str | None
     #: whose the failure is, and why
     owner: Owner | None
+    #: what people said of it
+    said: Said | None
     cells: tuple[ChangedCell, ...]
     #: the cells that no other one explains, each with those that depend on it
     causes: tuple[ChangedRoot, ...]
@@ -76,6 +79,8 @@ class Section:
     excused: int
     #: of them, those that the head did not bring, as executing them again told
     set_aside: int
+    #: of them, those in muted groups
+    muted: int
     groups: tuple[ChangedGroup, ...]
 
 
@@ -163,7 +168,10 @@ def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:
                 count=count,
                 excused=found.excused(change),
                 set_aside=found.set_aside(change),
-                groups=tuple(_group(group) for group in found.groups if group.change is change),
+                muted=found.muted(change),
+                groups=tuple(
+                    _group(group, found) for group in found.groups if group.change is change
+                ),
             )
             for change, count in found.counts.items()
         ),
@@ -212,11 +220,12 @@ def _entry(known: KnownFailure, advice: str | None, cells: Iterable[CellChange])
     )
 
 
-def _group(group: GroupChange) -> ChangedGroup:
+def _group(group: GroupChange, found: Diff) -> ChangedGroup:
     return ChangedGroup(
         signature=group.signature,
         title=group.title,
         owner=group.owner,
+        said=found.said.get(group.signature or ""),
         cells=tuple(map(_cell, group.cells)),
         causes=tuple(
             ChangedRoot(root=_cell(item), dependants=tuple(map(_cell, others)))

@@ -15,6 +15,7 @@ from runner.core.pull.comment import reproduce
 from runner.core.pull.report import Commits, Report, State
 from runner.core.pull.sections import Group, Section
 from runner.core.summary import summary_line
+from runner.core.triage import Said
 from runner.steps.pulled import stored_report
 from runner.store import reads
 from runner.store.engine import Engine
@@ -40,6 +41,8 @@ class ChangedGroup:
     signature: str | None
     title: str | None
     owner: str | None
+    #: what people said of it
+    said: Said | None
     reproduce: str | None
     cells: tuple[Changed, ...]
 
@@ -53,6 +56,8 @@ class ChangedSection:
     count: int
     #: a reader has to look at it
     open: bool
+    #: how many of its cells are in muted groups
+    muted: int
     groups: tuple[ChangedGroup, ...]
 
 
@@ -148,7 +153,12 @@ def _push(engine: Engine, each: PullRuns, shown: PullRuns) -> Push:
 def _section(each: Section, told: Report) -> ChangedSection:
     groups = tuple(_group(group, told, fails=each.fails) for group in each.groups)
     return ChangedSection(
-        name=each.name, title=each.title, count=each.count, open=each.open, groups=groups
+        name=each.name,
+        title=each.title,
+        count=each.count,
+        open=each.open,
+        muted=each.muted,
+        groups=groups,
     )
 
 
@@ -157,6 +167,7 @@ def _group(each: Group, told: Report, *, fails: bool) -> ChangedGroup:
         signature=each.signature,
         title=each.title,
         owner=each.owner.evidence if each.owner else None,
+        said=each.said,
         reproduce=reproduce(each, told.facts) if fails else None,
         cells=tuple(
             Changed(

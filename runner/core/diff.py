@@ -16,6 +16,7 @@ from runner.core.numbers import NOTHING_MOVED, Numbers
 from runner.core.owner import Owner, Siblings, group_owner
 from runner.core.roots import MadeOf, roots
 from runner.core.runs import CellVerdict, Run, Verdict
+from runner.core.triage import Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,8 @@ class Diff:
     known: Known = field(default_factory=Known)
     #: entries that only the head's own skip lists have: they excuse nothing here
     added_skips: tuple[KnownFailure, ...] = ()
+    #: what people said of the groups, by signature
+    said: Mapping[str, Said] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -138,6 +141,23 @@ class Diff:
     def excused(self, change: Change) -> int:
         """How many of a change's cells fail as a known failure says."""
         return sum(item.excused for item in self.cells if item.change is change)
+
+    def muted(self, change: Change) -> int:
+        """How many of a change's cells are in muted groups: they count like all others."""
+        return sum(
+            len(group.cells)
+            for group in self.groups
+            if group.change is change and self.is_muted(group.signature)
+        )
+
+    def is_muted(self, signature: str | None) -> bool:
+        said = self.said.get(signature or "")
+        return said is not None and said.muted
+
+    def words(self, signature: str | None) -> str:
+        """What people said of a group, in words; empty if they said nothing."""
+        said = self.said.get(signature or "")
+        return said.words if said else ""
 
     def set_aside(self, change: Change) -> int:
         """How many of a change's cells the head did not bring, as executing them again told."""

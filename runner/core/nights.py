@@ -117,7 +117,7 @@ def told_of(night: Night, found: Report) -> Told:
         summary=found.summary,
         run=found.run.id,
         problems=found.lacking,
-        sections=tuple((each.count, each.title) for each in found.sections),
+        sections=tuple((each.count, each.told) for each in found.sections),
     )
 
 

@@ -94,8 +94,7 @@ def _text(diff: Diff) -> Iterator[str]:
         yield f"{count} {TITLES[change]}{_elsewhere(diff, change)}"
         for group in _of(diff, change):
             yield f"  {group.signature or '-'}  {line(group.title or '')}".rstrip()
-            if group.owner:
-                yield f"    {group.owner.evidence}"
+            yield from _whose(diff, group)
             for item, others in group.causes[:CELLS_PER_GROUP]:
                 yield f"    {arrow(item)}  {item.cell.id}{_because(item)}"
                 if others:
@@ -106,11 +105,21 @@ def _text(diff: Diff) -> Iterator[str]:
     yield from known_text(diff)
 
 
+def _whose(diff: Diff, group: GroupChange) -> Iterator[str]:
+    """Whose it is, and what people said of it."""
+    if group.owner:
+        yield f"    {group.owner.evidence}"
+    if words := diff.words(group.signature):
+        yield f"    {line(words)}"
+
+
 def _elsewhere(diff: Diff, change: Change) -> str:
     count = diff.excused(change)
     told = f", {count} of them as known failures say" if count else ""
     aside = diff.set_aside(change)
-    return told + (f", {aside} of them set aside" if aside else "")
+    told += f", {aside} of them set aside" if aside else ""
+    muted = diff.muted(change)
+    return told + (f", {muted} of them in muted groups" if muted else "")
 
 
 def _side(revision: str, diff: Diff, side: str) -> str:
@@ -146,6 +155,8 @@ def _markdown(diff: Diff) -> Iterator[str]:
         yield f"#### {count} {TITLES[change]}{_elsewhere(diff, change)}"
         for group in _of(diff, change):
             whose = f" · {escape(group.owner.evidence)}" if group.owner else ""
+            words = diff.words(group.signature)
+            whose += f" · {escape(words)}" if words else ""
             title = escape(group.title or "no failure group")
             yield f"- **{title}** {code(group.signature)}{whose}"
             for item, others in group.causes[:CELLS_PER_GROUP]:

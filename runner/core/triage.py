@@ -287,6 +287,15 @@ def changes(before: Triage, after: Triage) -> tuple[Mapping[str, object], Mappin
     return before_, after_
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What is told of a group where only its name stands."""
+
+    words: str
+    issue: str | None = None
+    muted: bool = False
+
+
 def in_words(found: Triage) -> str:
     """`investigating, ada, https://…, muted until 2026-12-24`; empty if nothing was said."""
     back = f"came back in run {found.returned_run}" if found.returned_run else ""

@@ -9,6 +9,7 @@ from runner.steps.baselines import required_baseline
 from runner.steps.confirming import with_confirmations
 from runner.steps.explaining import explain_diff
 from runner.steps.knowing import known_between
+from runner.steps.triaging import said_of
 from runner.store import reads
 from runner.store.engine import Engine
 from runner.store.measured import measured
@@ -50,7 +51,14 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
         added_skips=added,
         chosen=chosen.why if chosen else None,
     )
+    found = replace(found, said=said_of(engine, _signatures(found), after))
     return with_numbers(engine, explain_diff(engine, with_confirmations(engine, found)))
+
+
+def _signatures(found: Diff) -> set[str]:
+    """Of all failure groups that a diff tells of, or counts."""
+    sides = (side for item in found.cells for side in (item.before, item.after))
+    return {side.signature for side in sides if side and side.signature}
 
 
 def with_numbers(engine: Engine, found: Diff) -> Diff:

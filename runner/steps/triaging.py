@@ -1,6 +1,6 @@
 """Triage, from wherever it comes: the same rules and the same log for pages, scripts and shell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -12,8 +12,10 @@ from runner.core.triage import (
     UNTOUCHED,
     Edit,
     Moment,
+    Said,
     Triage,
     edited,
+    in_words,
     merged,
     muted,
     version_of,
@@ -53,6 +55,20 @@ def with_triage(
         for group in groups
         for found in (said.get(group.signature, UNTOUCHED),)
     ]
+
+
+def said_of(engine: Engine, signatures: Collection[str], run: Run) -> dict[str, Said]:
+    """What is told of those groups beside their names; nothing of those of which nothing was."""
+    today, version = datetime.now(UTC).date(), version_of(run)
+    told = {
+        name: Said(
+            words=in_words(found),
+            issue=found.issue,
+            muted=muted(found, today=today, version=version),
+        )
+        for name, found in triages(engine, signatures).items()
+    }
+    return {name: said for name, said in told.items() if said.words}
 
 
 def group_named(engine: Engine, name: str) -> str:

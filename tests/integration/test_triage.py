@@ -8,10 +8,13 @@ import pytest
 from harness.cells import Cell
 from harness.errors import ConflictError, TriageError
 from harness.results import Outcome, Result, Stage
+from runner.core.pull.sections import sections
 from runner.core.query.reader import parse
+from runner.core.render import as_markdown, as_text
 from runner.core.runs import Run
 from runner.core.triage import Edit, State, Triage
 from runner.steps.comparing import compare_runs
+from runner.steps.reporting import as_html, report_of
 from runner.steps.triaging import edit, found_by, group_named, merge, split, take_apart
 from runner.store import reads, regrouping, resigning, triages, writes
 from runner.store.engine import Engine
@@ -155,3 +158,26 @@ def test_new_signatures_keep_what_was_said_and_old_links_lead_on(engine: Engine)
     assert _counts(engine) == {"s3-x": 2, "s3-x.2": 1, "s3-y": 1}
     named = {old: group_named(engine, old) for old in ("s2-a", "s2-b", "s2-c", part)}
     assert named == {"s2-a": "s3-x", "s2-b": "s3-x", "s2-c": "s3-y", part: "s3-x.2"}
+
+
+def test_diffs_and_reports_say_what_is_known_of_a_group_and_count_muted_ones(
+    engine: Engine,
+) -> None:
+    _run(engine, "r1", [None, None, None, None])
+    _run(engine, "r2", ["s3-a", "s3-b", None, None])
+    issue = "https://github.com/o/r/issues/1"
+    edit(engine, {"s3-a": None}, Edit(state="upstream", issue=issue, assignee="ada"), who="ada")
+    edit(engine, {"s3-b": None}, Edit(muted_until="2999-01-01"), who="ada")
+    found = compare_runs(engine, "r1", "r2")
+    assert found.losses == 2
+    for told in (as_text(found), as_markdown(found)):
+        assert "2 regressed, 1 of them in muted groups" in told
+        assert "muted until" in told
+    assert f"    upstream, ada, {issue}" in as_text(found)
+    report = report_of(engine, "r2", baseline="r1")
+    section = report.sections[0]
+    assert section.heading == "2 regressed, 1 of them in muted groups"
+    assert {group.issue for group in section.groups} == {issue, None}
+    assert "upstream, ada" in as_html(report, root="http://here")
+    [pull] = [each for each in sections(found) if each.name == "regressed"]
+    assert (pull.count, pull.muted) == (2, 1)

@@ -54,7 +54,7 @@ def _summary(told: Report) -> str:
     lines = [told.headline]
     if told.lacking:
         lines += ["", f"⚠️ Incomplete, there may be more: {told.lacking}"]
-    lines += ["", *(f"- {section.count:,} {section.title}" for section in told.sections)]
+    lines += ["", *(f"- {section.heading}" for section in told.sections)]
     if annotated > _ANNOTATIONS:
         lines += ["", f"{_ANNOTATIONS} of {annotated:,} annotations are shown."]
     return "\n".join(lines)
@@ -131,6 +131,9 @@ def _group(group: Group, told: Report, *, fails: bool) -> dict[str, Any]:
         "title": group.title,
         "owner": group.owner and group.owner.name,
         "evidence": group.owner and group.owner.evidence,
+        "triage": group.said and group.said.words,
+        "issue": group.said and group.said.issue,
+        "muted": bool(group.said and group.said.muted),
         "reproduce": reproduce(group, told.facts) if fails else None,
         "cells": [
             {

@@ -83,7 +83,7 @@ def parts(told: Report) -> list[Part]:
     """The sections as lines; what nobody has to look at is folded."""
     made = []
     for section in told.sections:
-        heading = f"{_sign(section)} {section.count:,} {section.title}"
+        heading = f"{_sign(section)} {section.heading}"
         blocks = tuple(_block(group, section, told.facts) for group in section.groups)
         if section.open:
             made.append(Part(("", f"#### {heading}", ""), blocks))
@@ -119,6 +119,8 @@ def _title(group: Group) -> Iterator[str]:
     parts = [f"- {quoted(group.title or 'no message')}", quoted(group.signature or "")]
     if group.owner:
         parts.append(f"· {quoted(group.owner.evidence)}")
+    if group.said:
+        parts.append(f"· {quoted(group.said.words)}")
     yield " ".join(filter(None, parts))
 
 

@@ -4,7 +4,7 @@ What the pull request did not bring (flaky, broken on the base too, changed with
 stands apart from the changes, and never hides: each has its section and its count.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from runner.core.change import Change
@@ -12,6 +12,7 @@ from runner.core.confirm import Confirmed
 from runner.core.diff import CellChange, Diff
 from runner.core.owner import Owner
 from runner.core.runs import Verdict
+from runner.core.triage import Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Group:
     signature: str | None = None
     title: str | None = None
     owner: Owner | None = None
+    #: what people said of it
+    said: Said | None = None
     cells: tuple[CellChange, ...]
 
     @property
@@ -46,6 +49,17 @@ class Section:
     #: what its cells failed with can be reproduced
     fails: bool = False
 
+    @property
+    def muted(self) -> int:
+        """How many of its cells are in muted groups."""
+        return sum(len(group.cells) for group in self.groups if group.said and group.said.muted)
+
+    @property
+    def heading(self) -> str:
+        """`12 new failed exports from this PR, 3 of them in muted groups`."""
+        muted = f", {self.muted:,} of them in muted groups" if self.muted else ""
+        return f"{self.count:,} {self.title}{muted}"
+
 
 #: change -> title, whether a reader has to look at it, whether there is a failure to reproduce
 _SECTIONS = {
@@ -68,18 +82,22 @@ def sections(found: Diff) -> Iterator[Section]:
         yield from _section(
             Section(name=change, title=title, count=0, open=opened, fails=fails),
             _groups(found, change),
+            found.said,
         )
         if change is Change.UNKNOWN:
             unheard = Section(name="not-run", title=_NOT_RUN, count=0, open=True)
-            yield from _section(unheard, _in_one(found, _not_run))
+            yield from _section(unheard, _in_one(found, _not_run), found.said)
     for name, title, holds in _APART:
         aside = Section(name=name, title=title, count=0, fails=name != "known")
-        yield from _section(aside, _alike(item for item in found.cells if holds(item)))
+        there = _alike(item for item in found.cells if holds(item))
+        yield from _section(aside, there, found.said)
 
 
-def _section(empty: Section, groups: Iterable[Group]) -> Iterator[Section]:
-    """The section of these groups, if there are any."""
-    made = tuple(groups)
+def _section(
+    empty: Section, groups: Iterable[Group], said: Mapping[str, Said]
+) -> Iterator[Section]:
+    """The section of these groups, if there are any, with what people said of them."""
+    made = tuple(replace(group, said=said.get(group.signature or "")) for group in groups)
     if made:
         yield replace(empty, groups=made, count=sum(len(group.cells) for group in made))
 

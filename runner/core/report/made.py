@@ -132,7 +132,7 @@ def _by_kind(verdicts: Iterable[CellVerdict]) -> tuple[Count, ...]:
 
 def _sections(diff: Diff) -> Iterator[Section]:
     for change in Change:
-        groups = tuple(_group(each) for each in diff.groups if each.change is change)
+        groups = tuple(_group(each, diff) for each in diff.groups if each.change is change)
         if groups:
             count = sum(group.count for group in groups)
             yield Section(name=change, title=TITLES[change], count=count, groups=groups)
@@ -156,7 +156,7 @@ def _moved(found: Move) -> Moved:
     return Moved(cell=found.cell.id, told=moved_line(found), worse=found.worse)
 
 
-def _group(found: GroupChange) -> Group:
+def _group(found: GroupChange, diff: Diff) -> Group:
     """Its roots; what depends on one says the same again, and stands beside it."""
     items = [
         Item(
@@ -166,11 +166,15 @@ def _group(found: GroupChange) -> Group:
         )
         for item, others in found.causes[:CELLS_PER_GROUP]
     ]
+    said = diff.said.get(found.signature or "")
     told = sum(1 + len(others) for _, others in found.causes[:CELLS_PER_GROUP])
     return Group(
         signature=found.signature,
         title=found.title,
         owner=found.owner.evidence if found.owner else None,
+        said=said.words if said else None,
+        issue=said.issue if said else None,
+        muted=bool(said and said.muted),
         count=len(found.cells),
         items=tuple(items),
         more=len(found.cells) - told,

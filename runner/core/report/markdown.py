@@ -58,7 +58,7 @@ def _row(name: str, run: Side, root: str | None, *, selection: str | None = None
 def _sections(told: Report) -> Iterator[str]:
     for section in told.sections:
         yield ""
-        yield f"### {section.count:,} {section.title}"
+        yield f"### {section.heading}"
         for group in section.groups:
             yield from _group(group)
 
@@ -67,7 +67,7 @@ def _group(group: Group) -> Iterator[str]:
     indent = ""
     if group.title or group.signature:
         parts = [quoted(group.title or "no message"), quoted(group.signature or "")]
-        parts.append(f"· {quoted(group.owner)}" if group.owner else "")
+        parts += [f"· {quoted(told)}" for told in (group.owner, group.said) if told]
         yield f"- {' '.join(filter(None, parts))} · {group.count:,} cells"
         indent = "    "
     for item in group.items:

@@ -61,6 +61,10 @@ class Group:
     title: str | None = None
     #: whose it is, with the evidence
     owner: str | None = None
+    #: what people said of it: state, who cares, issue, mute
+    said: str | None = None
+    issue: str | None = None
+    muted: bool = False
     count: int
     #: the first of those that no other one explains
     items: tuple[Item, ...]
@@ -76,6 +80,21 @@ class Section:
     title: str
     count: int
     groups: tuple[Group, ...] = ()
+
+    @property
+    def muted(self) -> int:
+        """How many of its cells are in muted groups."""
+        return sum(group.count for group in self.groups if group.muted)
+
+    @property
+    def told(self) -> str:
+        """The title, and how many are muted, after the count."""
+        return self.title + (f", {self.muted:,} of them in muted groups" if self.muted else "")
+
+    @property
+    def heading(self) -> str:
+        """`12 regressed, 3 of them in muted groups`."""
+        return f"{self.count:,} {self.told}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
