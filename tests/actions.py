@@ -21,7 +21,7 @@ import yaml
 from tests.conftest import ROOT
 
 WORKFLOWS = ROOT / ".github/workflows"
-_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_EXPRESSION = re.compile(r"\$\{\{((?:(?!\}\}).)*)\}\}", re.DOTALL)
 _STEP_S = 300
 
 
@@ -60,11 +60,17 @@ class Actions:
     ended: dict[str, list[int]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    def run(self, name: str) -> None:
+    def _nested(self, told: Mapping[str, Any], context: dict[str, Any]) -> None:
+        values = {name: self._value(each, context) for name, each in told["with"].items()}
+        self.run(Path(told["uses"]).name, values)
+
+    def run(self, name: str, called_with: Mapping[str, Any] | None = None) -> None:
         """All jobs of a workflow, each after those that it needs."""
         workflow = yaml.safe_load((WORKFLOWS / name).read_text())
         given = workflow[True]["workflow_call"]["inputs"]
-        inputs = {key: each.get("default") for key, each in given.items()} | dict(self.inputs)
+        inputs = {key: each.get("default") for key, each in given.items()} | dict(
+            self.inputs if called_with is None else called_with
+        )
         needs: dict[str, Any] = {}
         for job, told in workflow["jobs"].items():
             wanted = told.get("needs", [])
@@ -72,8 +78,15 @@ class Actions:
                 each: needs[each] for each in ([wanted] if isinstance(wanted, str) else wanted)
             }
             context = self._context(inputs, known)
-            if self._value(told.get("if", "true"), context) in (False, ""):
+            condition = str(told.get("if", "true"))
+            failed = any(each["result"] != "success" for each in known.values())
+            skipped = failed and "cancelled()" not in condition
+            if skipped or not self._value(condition, context):
                 needs[job] = {"outputs": {}, "result": "skipped"}
+                continue
+            if "uses" in told:
+                self._nested(told, context)
+                needs[job] = {"outputs": {}, "result": "success"}
                 continue
             rows = self._matrix(told, context)
             outputs: dict[str, str] = {}
@@ -92,6 +105,7 @@ class Actions:
             "api_url": self.api_url,
             "event": self.event,
             "run_id": str(len(self.cache)),
+            "server_url": "https://github.example",
         }
         made = {"github": github, "inputs": inputs, "needs": needs, "secrets": self.secrets}
         return {name: _deep(each) for name, each in made.items()}

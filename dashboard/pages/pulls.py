@@ -14,6 +14,7 @@ from runner.core.pull.check import as_json
 from runner.core.pull.comment import reproduce
 from runner.core.pull.report import Commits, Report, State
 from runner.core.pull.sections import Group, Section
+from runner.core.runs import Run
 from runner.core.summary import summary_line
 from runner.core.triage import Said
 from runner.steps.pulled import stored_report
@@ -85,6 +86,8 @@ class PullPage:
     headline: str
     lacking: str
     unconfirmed: int
+    #: whether results are still to come
+    running: bool
     scope: str
     commits: Commits
     #: numbers of the runs of base and head
@@ -123,9 +126,10 @@ def pull_page(engine: Engine, number: int, sha: str) -> PullPage:
         headline=told.headline,
         lacking=told.lacking,
         unconfirmed=told.unconfirmed,
+        running=any(run is not None and run.closed_at is None for run in (before, after)),
         scope=found.scope,
         commits=found.commits,
-        runs=(before, after),
+        runs=(before.id if before else None, after.id if after else None),
         error_rate=told.facts.error_rate,
         sections=tuple(_section(each, told) for each in told.sections),
         pushes=tuple(
@@ -134,19 +138,19 @@ def pull_page(engine: Engine, number: int, sha: str) -> PullPage:
     )
 
 
-def _run(engine: Engine, uid: str | None) -> int | None:
-    return reads.run(engine, uid).id if uid else None
+def _run(engine: Engine, uid: str | None) -> Run | None:
+    return reads.run(engine, uid) if uid else None
 
 
 def _push(engine: Engine, each: PullRuns, shown: PullRuns) -> Push:
-    run = reads.run(engine, each.head_run) if each.head_run else None
+    run = _run(engine, each.head_run)
     return Push(
         head=each.commits.head,
         shown=each.commits.head == shown.commits.head,
         noted_at=each.noted_at,
         run=run.id if run else None,
-        summary=summary_line(run.verdicts, run.duration_s) if run else "not run",
-        complete=bool(run and run.complete),
+        summary=summary_line(run.verdicts, run.duration_s) if run else "nothing to run",
+        complete=run is None or run.complete,
     )
 
 

@@ -116,24 +116,41 @@ def run(  # noqa: PLR0913  (one parameter per option)
 
 
 @app.command()
-def answer(
+def answer(  # noqa: PLR0913  (one parameter per option)
     event: Annotated[Path, typer.Argument(help="File of an `issue_comment` event (JSON).")],
     *,
     checkout: Checkout = None,
+    workflow: Workflow = None,
+    job: Annotated[
+        int | None, typer.Option("--run", help="Number of the workflow's run that this is.")
+    ] = None,
     dry_run: Dry = False,
     database: Database = None,
 ) -> None:
-    """Answer a command in a comment; prints as JSON what is to be run for it."""
+    """Answer a command in a comment; prints as JSON what is to be run for it, for further jobs."""
     payload = read_file(event)
     found = read_event("issue_comment", payload)
     if found is None or found.kind is not Kind.COMMENT:
         as_json({"words": [], "head": "", "answer": ""})
         return
     engine = ensure(database or settings().database_url)
-    bench = bench_here(engine, checkout=checkout)
+    bench = bench_here(engine, checkout=checkout, workflow=workflow)
     said = steps().answer_event(bench, settings(), found.payload, dry=dry_run)
-    words, head, body = (said.words, said.head, said.body) if said else ((), "", "")
-    as_json({"words": words, "head": head, "answer": body, "number": found.payload["number"]})
+    if said is None:
+        as_json({"words": [], "head": "", "answer": "", "number": found.payload["number"]})
+        return
+    ran = {"id": job, "head_sha": said.head, "html_url": workflow or "", "conclusion": "success"}
+    as_json(
+        {
+            "words": said.words,
+            "head": said.head,
+            "answer": said.body,
+            "number": found.payload["number"],
+            "select": " ".join(said.words),
+            "pull_request": said.pull,
+            "workflow_run": ran,
+        }
+    )
 
 
 def read_file(event: Path) -> dict[str, Any]:

@@ -46,9 +46,13 @@ def plan(  # noqa: PLR0913  (one parameter per option)
     as_json(steps().part_here(here, pull, output, tuple(words or ()), shards))
 
 
-def collect(
+def collect(  # noqa: PLR0913  (one parameter per option)
     event: Event,
+    words: Words = None,
     *,
+    pull: Annotated[
+        int | None, typer.Option(min=1, help="Its number, where a command asked for the run.")
+    ] = None,
     checkout: Checkout = None,
     dry_run: Dry = False,
     database: Database = None,
@@ -58,7 +62,7 @@ def collect(
     record = read_file(event)
     ran = _of(event, lambda: Workflow.read(record))
     here = bench_here(ensure(database or settings().database_url), checkout=checkout)
-    found = steps().collect_here(here, ran, dry=dry_run)
+    found = steps().collect_here(here, ran, number=pull, words=tuple(words or ()), dry=dry_run)
     if found is None:
         err.print(f"no open pull request has {ran.head[:12]} as its last commit")
         return

@@ -57,6 +57,8 @@ class Answer:
     head: str = ""
     #: whether what was run is run again
     again: bool = False
+    #: the pull request as it stands, in GitHub's words; None where nothing is run
+    pull: Mapping[str, Any] | None = None
 
 
 def answer(bench: Bench, comment: Comment, allowed: Allowed, *, before: int = 0) -> Answer | None:
@@ -141,6 +143,7 @@ def _accepted(bench: Bench, comment: Comment, ready: Prepared, command: Command)
         words=tuple(words),
         head=ready.commits.head,
         again=command.verb is Verb.RERUN_FAILED,
+        pull=ready.pull.told,
     )
 
 

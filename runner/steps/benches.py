@@ -104,9 +104,11 @@ def part_here(bench: Bench, pull: Pull, folder: Path, words: tuple[str, ...], mo
     return part_pull(bench, pull, folder, words=words, most=most)
 
 
-def collect_here(bench: Bench, ran: Workflow, *, dry: bool) -> Collected | None:
+def collect_here(
+    bench: Bench, ran: Workflow, *, number: int | None, words: tuple[str, ...], dry: bool
+) -> Collected | None:
     """Tell a pull request what its workflow has left."""
-    return collect(replace(bench, quiet=dry), ran)
+    return collect(replace(bench, quiet=dry), ran, number=number, words=words)
 
 
 def suggest_here(bench: Bench, number: int, *, dry: bool) -> str | None:

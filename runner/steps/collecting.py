@@ -10,7 +10,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,16 +18,16 @@ from pathlib import Path
 
 from harness.errors import GitHubError, MatrixError, RecordError
 from runner.bot.artifacts import Artifact, artifacts, download
-from runner.bot.pulls import pull_with
+from runner.bot.pulls import pull_with, read_pull
 from runner.core.foreign import Sieve
 from runner.core.pull.events import Pull, Workflow
-from runner.core.pull.report import Facts, Report, pending, untouched
+from runner.core.pull.report import Facts, Report, pending
 from runner.revisions.pulls import pull_commits
 from runner.steps.comparing import compare_runs
 from runner.steps.handling import CANCELLED
 from runner.steps.planfiles import close_if_complete
 from runner.steps.plans import Plan
-from runner.steps.pulls import Planned, facts_of, planned, tell, tell_nothing, told_of
+from runner.steps.pulls import Planned, planned, tell, tell_nothing, tell_untouched, told_of
 from runner.steps.scoping import Bench, chosen, prepared
 from runner.steps.unzipping import Bound, lines
 from runner.store import reads, writes
@@ -55,10 +55,18 @@ class Collected:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def collect(bench: Bench, ran: Workflow) -> Collected | None:
-    """Tell what the workflow's run came to; None where no open pull request has that commit."""
-    pull = pull_with(bench.github, owner=ran.owner, branch=ran.branch, head=ran.head)
-    if pull is None:
+def collect(
+    bench: Bench, ran: Workflow, *, number: int | None = None, words: Sequence[str] = ()
+) -> Collected | None:
+    """Tell what the workflow's run came to; None where no open pull request has that commit.
+
+    `number` and `words`: of a run that a command asked for, which knows them.
+    """
+    if number is None:
+        pull = pull_with(bench.github, owner=ran.owner, branch=ran.branch, head=ran.head)
+    else:
+        pull = read_pull(bench.github, number)
+    if pull is None or not pull.open or pull.head != ran.head:
         return None
     bench = replace(bench, workflow=ran.url)
     if ran.conclusion is None:
@@ -66,7 +74,7 @@ def collect(bench: Bench, ran: Workflow) -> Collected | None:
     if ran.conclusion in CANCELLED:
         return Collected(tell_nothing(bench, pull))
     try:
-        return _collected(bench, pull, ran)
+        return _collected(bench, pull, ran, words)
     except GitHubError:
         raise
     except MatrixError as error:
@@ -80,14 +88,14 @@ def _facts(bench: Bench, pull: Pull) -> Facts:
     )
 
 
-def _collected(bench: Bench, pull: Pull, ran: Workflow) -> Collected:
+def _collected(bench: Bench, pull: Pull, ran: Workflow, words: Sequence[str]) -> Collected:
     found = list(artifacts(bench.github, ran.id))
     with _downloaded(bench, found, PLAN, largest=_PLAN_BYTES) as files:
         merge = _claimed(files)
     ready = prepared(bench, pull, ran=merge, reads=True)
-    cells = chosen(bench, ready)
+    cells = chosen(bench, ready, words)
     if not cells.cells:
-        return Collected(tell(bench, untouched(facts_of(bench, ready, cells))))
+        return Collected(tell_untouched(bench, ready, cells))
     plan = planned(bench, ready, cells)
     refused: Counter[str] = Counter()
     largest = max(_LEAST, _USUAL * (len(plan.before.cells) + len(plan.after.cells)))

@@ -1,6 +1,6 @@
 """What the stored runs of a pull request come to: for pages, and for the comment."""
 
-from runner.core.pull.report import Facts, Report, pending, report
+from runner.core.pull.report import Facts, Report, report, untouched
 from runner.core.selfcheck import line
 from runner.steps.comparing import compare_runs
 from runner.store.engine import Engine
@@ -22,5 +22,5 @@ def stored_report(
         error_rate=line(measured[0]) if measured else None,
     )
     if runs.baseline_run is None or runs.head_run is None:
-        return pending(facts)
+        return untouched(facts)
     return report(compare_runs(engine, runs.baseline_run, runs.head_run), facts)

@@ -50,7 +50,7 @@ class Planned:
 def run_pull(bench: Bench, ready: Prepared, cells: Chosen, *, fresh: str = "") -> Report:
     """Run both sides, confirm what looks lost, and tell it; `fresh` makes it other runs."""
     if not cells.cells:
-        return tell(bench, untouched(facts_of(bench, ready, cells)))
+        return tell_untouched(bench, ready, cells)
     plan = planned(bench, ready, cells, fresh=fresh)
     tell(bench, pending(plan.facts))
     carried = Reuse(bench.engine, plan.before, cache=bench.folder, percent=_AUDIT_PERCENT)
@@ -79,6 +79,13 @@ def planned(bench: Bench, ready: Prepared, cells: Chosen, *, fresh: str = "") ->
     )
     note_runs(bench.engine, runs)
     return Planned(facts=_linked(bench, facts, after), runs=runs, before=before, after=after)
+
+
+def tell_untouched(bench: Bench, ready: Prepared, cells: Chosen) -> Report:
+    """Tell that there is nothing to run, and note it for the page."""
+    repository, number = bench.github.repository, ready.pull.number
+    note_runs(bench.engine, PullRuns(repository=repository, number=number, commits=ready.commits))
+    return tell(bench, untouched(facts_of(bench, ready, cells)))
 
 
 def facts_of(bench: Bench, ready: Prepared, cells: Chosen) -> Facts:

@@ -20,6 +20,7 @@ INPUTS = {
     "select": SCALED,
     "backends": "toy",
     "provider": "mine",
+    "askers": "ada",
 }
 
 
@@ -119,6 +120,32 @@ def test_a_planted_regression_is_told_by_the_workflows_and_its_fix_rewrites_the_
     world.fake.artifacts = shards.artifacts
     _report(world, "fixed-report", fixed)
     assert "✅ No failing export specific to this PR" in _comment(world)
+
+
+def test_a_command_in_a_comment_is_answered_run_and_told_by_the_workflows(world: World) -> None:
+    head = world.commit("topic", "FACTOR = 0  # the regression\n")
+    world.pull(7, head)
+    asked = _actions(world, "asked", _comment_event(world, "ada", "run-slow: scaled, steady"))
+    asked.artifacts = world.fake.artifacts
+    asked.run("pull-request-command.yml")
+    answer, report = (str(each["body"]) for each in world.fake.of("github-actions[bot]"))
+    assert 'models: `["models/scaled", "models/steady"]`' in answer, asked.said
+    assert "❌ 2 new failed exports from this PR" in report, asked.said
+    untrusted = [held for name, held in asked.seen if not name.startswith(("answer", "report"))]
+    assert untrusted
+    assert not [held for held in untrusted if TOKEN in held.values()]
+
+    stranger = _actions(world, "stranger", _comment_event(world, "eve", "run-slow: scaled"))
+    stranger.run("pull-request-command.yml")
+    assert "only listed people" in world.fake.of("github-actions[bot]")[-1]["body"]
+    assert list(stranger.ended) == ["answer-0"]
+
+
+def _comment_event(world: World, author: str, body: str) -> dict[str, Any]:
+    comment = world.fake.comment(7, author, body)
+    issue = {"number": 7, "pull_request": {}}
+    told = {"action": "created", "comment": comment, "issue": issue}
+    return told | {"repository": {"full_name": REPOSITORY}}
 
 
 def test_a_night_of_jobs_that_loses_one_is_incomplete_until_the_next_start_brings_it(

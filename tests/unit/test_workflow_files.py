@@ -43,10 +43,11 @@ def test_what_runs_a_pull_requests_code_may_only_read_and_has_no_secret() -> Non
     assert "github.token" not in text
 
 
-def test_what_has_a_token_runs_no_cell() -> None:
-    scripts = [step["run"] for step in _steps("pull-request-report.yml") if "run" in step]
+@pytest.mark.parametrize("name", ["pull-request-report.yml", "pull-request-command.yml"])
+def test_what_has_a_token_runs_no_cell(name: str) -> None:
+    scripts = [step["run"] for step in _steps(name) if "run" in step]
     assert not [each for each in scripts if re.search(r"export-matrix (run|confirm)", each)]
-    assert WORKFLOWS["pull-request-report.yml"]["permissions"] == {}
+    assert WORKFLOWS[name]["permissions"] == {}
 
 
 def test_both_halves_are_given_the_same_words_for_what_is_run() -> None:

@@ -69,6 +69,18 @@ class Pull:
             merge=told.get("merge_commit_sha"),
         )
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `read` reads."""
+        return {
+            "number": self.number,
+            "head": {"sha": self.head},
+            "base": {"sha": self.base, "ref": self.base_branch},
+            "state": "open" if self.open else "closed",
+            "updated_at": self.updated_at.isoformat(),
+            "merge_commit_sha": self.merge,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:

@@ -12,7 +12,7 @@ Every change that is told has its section, with its count, whatever the state.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from runner.core.change import Change
@@ -100,9 +100,8 @@ def nothing(facts: Facts) -> Report:
 
 def untouched(facts: Facts) -> Report:
     """Nothing that the change can affect: there is nothing to run."""
-    return Report(
-        state=State.CLEAN, facts=facts, headline="✅ No export can be affected by this PR's changes"
-    )
+    told = "✅ No export can be affected by this PR's changes"
+    return Report(state=State.CLEAN, facts=replace(facts, scope=""), headline=told)
 
 
 def report(found: Diff, facts: Facts) -> Report:
@@ -116,7 +115,7 @@ def report(found: Diff, facts: Facts) -> Report:
         headline=_headline(found, state),
         lacking=_lacking(found),
         sections=tuple(sections(found)),
-        stack=found.stack_changes,
+        stack={name: each for name, each in found.stack_changes.items() if name != "transformers"},
         unconfirmed=sum(item.loss for item in found.unconfirmed),
         compared=len(found.cells),
     )
