@@ -16,7 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import scripts, uploads, webhooks
+from dashboard import scripts, subscribing, uploads, webhooks
 from dashboard.caching import Caching
 from dashboard.metering import Metering, first_part
 from dashboard.openapi import describe, unique_id
@@ -91,7 +91,8 @@ def create_app(
     pages = (overview, matrix, runs, reports, feed, diffs, cells, groups, known, flaky, detector,
              pulls, completing, models, fleet, slowest, badges, tables, snapshots,
              operating)  # fmt: skip
-    routers = [page.routes(engine) for page in (*pages, group, triage, scripts, webhooks, uploads)]
+    posting = (group, triage, scripts, webhooks, uploads, subscribing)
+    routers = [page.routes(engine) for page in (*pages, *posting)]
     routers += [page.routes(engine, access) for page in (people, ways)]
     for router in routers:
         app.include_router(with_twins(router))

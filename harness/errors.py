@@ -60,6 +60,11 @@ class GitHubError(MatrixError):
 class NotifyError(MatrixError):
     """A webhook or a mail server refuses, or can't be reached."""
 
+    def __init__(self, message: str, *, later_s: float | None = None) -> None:
+        """`later_s`: seconds after which it may do; None if trying again is in vain."""
+        super().__init__(message)
+        self.later_s = later_s
+
 
 class TriageError(MatrixError):
     """What is said of a failure group lacks a reason, or can't be read."""

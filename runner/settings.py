@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     admins: str = Field("", description="Who may also end sessions and revoke tokens.")
     host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     port: int = Field(8000, gt=0, lt=65536, description="Port that the dashboard listens on.")
+    hooks_private: bool = Field(
+        False, description="Whether webhooks of searches may go to private networks."
+    )
     snapshot: Literal["admin", "open", "off"] = Field(
         "admin", description="Who may download `/snapshot.sqlite`: `admin`, `open`, `off`."
     )

@@ -24,6 +24,7 @@ from runner.cli import (
     running,
     selfchecking,
     serving,
+    subscribing,
     telling,
     triaging,
     unlocking,
@@ -61,6 +62,7 @@ workflows.register(botting.app)
 working.register(app)
 app.command("upload")(uploading.upload)
 app.add_typer(uploading.app, name="token")
+app.add_typer(subscribing.app, name="subscribe")
 app.add_typer(database.app, name="db")
 
 

@@ -1,4 +1,4 @@
-"""`work`: takes queued work; pull requests where GitHub is set up, shares of nights everywhere."""
+"""`work`: takes queued work; pull requests where GitHub is set up, nights and webhooks anywhere."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from runner.core.nights import HERE, stack_named
 from runner.settings import settings
 from runner.steps.elsewhere import Sharing, shard_kind
 from runner.steps.running import Room
+from runner.steps.subscribing import handlers as telling
 from runner.steps.working import Handler, name_of_worker
 from runner.steps.working import work as work_on
 from runner.store.engine import ensure
@@ -40,6 +41,7 @@ def work(
         engine=engine, folder=settings().folder, room=room, checkout=settings().checkout
     )
     handlers: dict[str, Handler] = {shard_kind(stack_named(stack)): sharing}
+    handlers |= telling(engine, settings())
     if settings().repository:
         handlers |= steps().handlers_of(bench_here(engine, workers=workers), settings())
     interruptible()

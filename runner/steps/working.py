@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
-from harness.errors import GitHubError, MatrixError
+from harness.errors import GitHubError, MatrixError, NotifyError
 from runner.store import queue
 from runner.store.engine import Engine
 from runner.store.queue import Work
@@ -59,7 +59,7 @@ def do(engine: Engine, handlers: Mapping[str, Handler], taken: Work) -> None:
     except KeyboardInterrupt:
         queue.put_back(engine, taken, after=timedelta(0), error="interrupted")
         raise
-    except GitHubError as error:
+    except (GitHubError, NotifyError) as error:
         _later(engine, taken, error, error.later_s)
     except MatrixError as error:
         queue.end(engine, taken, state="failed", error=str(error))

@@ -363,3 +363,19 @@ session = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
     Column("ended_at", DateTime(timezone=True)),
 )
+
+# Who is told of a search by a webhook. Its secret is kept, for deliveries are signed with it.
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    Column("secret", String(100), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    # the run, and a digest of what was told of it
+    Column("told", String(300)),
+    Column("told_at", DateTime(timezone=True)),
+)

@@ -26,6 +26,7 @@ from runner.store.folding import summarise
 from runner.store.lines import results_in
 from runner.store.merging import merge
 from runner.store.rows import MISSING_ROW
+from runner.store.subscriptions import announce
 from runner.store.tables import cell as cells_
 from runner.store.tables import fingerprint, rerun, result, run, text, verdict
 from runner.store.triages import reopen
@@ -120,6 +121,7 @@ def close_run(engine: Engine, uid: str, *, closed_at: datetime, duration_s: floa
         connection.execute(update(run).where(run.c.id == found.id).values(**values))
         summarise(connection, found.id)
         reopen(connection, found.id)
+        announce(connection, uid)
     return reads.run(engine, uid)
 
 
