@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dashboard.pages.groups import Asked, all_wanted
+from dashboard.pages.runs import Before
 from dashboard.rendering import render
 from dashboard.signin.visitors import form, visitor
 from harness.errors import ConflictError, SelectionError, TriageError
@@ -127,7 +128,7 @@ def routes(engine: Engine) -> APIRouter:
 
     @router.get("/triage.json")
     def log_json(
-        group: str | None = None, who: str | None = None, before: int | None = None
+        group: str | None = None, who: str | None = None, before: Before = None
     ) -> LogPage:
         return log_page(engine, group=group, who=who, before=before)
 
@@ -136,7 +137,7 @@ def routes(engine: Engine) -> APIRouter:
         request: Request,
         group: str | None = None,
         who: str | None = None,
-        before: int | None = None,
+        before: Before = None,
     ) -> Response:
         page = log_page(engine, group=group, who=who, before=before)
         return render(request, "triage.html", page, title="Triage log")
