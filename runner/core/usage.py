@@ -16,9 +16,11 @@ _EXPORTERS = {
 #: modality -> what makes inputs of it, and of what
 _INPUTS = {
     "text": ("AutoTokenizer", '["An example."] * 2'),
-    "image": ("AutoImageProcessor", "[np.zeros((3, 224, 224), np.uint8)] * 2"),
     "audio": ("AutoFeatureExtractor", "[np.zeros(16_000)] * 2, sampling_rate=16_000"),
 }
+_IMAGES = (
+    'inputs = {"pixel_values": torch.zeros(2, 3, 224, 224)}  # as its image processor makes them'
+)
 _OWN = "inputs = dict(...)  # what the model's own processor makes of your data, two examples"
 
 
@@ -32,14 +34,16 @@ def export_code(cell: Cell, modality: str, checkpoint: str = "your/checkpoint") 
     call = "export_for_generation" if cell.variant.generates else "export"
     options = f"dynamic={cell.variant.dynamic}"
     made = f'inputs = {maker}.from_pretrained(checkpoint)({examples}, return_tensors="pt")'
+    made = made if maker else _IMAGES if modality == "image" else _OWN
     lines = [
-        *(["import numpy as np"] if "np." in examples else []),
+        *(["import numpy as np"] if "np." in made else []),
+        *(["import torch"] if "torch." in made else []),
         f"from transformers import {names}",
         f"from transformers.exporters import {settings}, {exporter}",
         "",
         f'checkpoint = "{checkpoint}"',
         f"model = {cell.model_class}.from_pretrained(checkpoint).eval()",
-        made if maker else _OWN,
+        made,
         "",
         f"exported = {exporter}().{call}(model, inputs, {settings}({options}))",
         f'exported.save_pretrained("{cell.model_type}-{cell.backend}")',
