@@ -1,7 +1,7 @@
 """`/slowest`: which cells of a run cost most, by time, memory, plan, graph or difference."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from dashboard.asking import Wrong, ask
 from dashboard.pages.runs import RunRow, newest, row
 from dashboard.rendering import render
-from runner.core.runs import CellVerdict, Verdict
+from runner.core.runs import CellVerdict, Run, Verdict
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -79,30 +79,44 @@ class SlowestPage:
 
 def slowest_page(engine: Engine, ref: str, query: str, by: Cost) -> SlowestPage:
     run = reads.run(engine, ref) if ref else newest(reads.runs(engine, limit=_RUNS))
-    asked = ask(engine, run, query) if run else None
-    found = asked.found if asked else ()
+    cells, took, wrong = _meant(engine, run, query, by) if run else ((), (), None)
     return SlowestPage(
         run=row(run) if run else None,
         query=query,
-        wrong=asked.wrong if asked else None,
+        wrong=wrong,
         by=by,
-        cells=_dearest(found, by),
-        durations=tuple(_durations(found)),
+        cells=tuple(cells),
+        durations=tuple(_durations(took)),
     )
 
 
-def _dearest(found: Sequence[CellVerdict], by: Cost) -> tuple[CellVerdict, ...]:
-    known = [each for each in found if getattr(each, by) is not None]
-    return tuple(sorted(known, key=lambda each: -float(getattr(each, by)))[:_SHOWN])
+Took = Sequence[tuple[str, float]]
 
 
-def _durations(found: Iterable[CellVerdict]) -> list[Durations]:
-    """Of what was executed: what was carried over took its time elsewhere."""
+def _meant(
+    engine: Engine, run: Run, query: str, by: Cost
+) -> tuple[Sequence[CellVerdict], Took, Wrong | None]:
+    """The dearest cells, (backend, seconds) of all that were executed, what can't be read."""
+    if not query.strip():
+        cells = reads.dearest(engine, run.id, by, limit=_SHOWN)
+        return cells, reads.durations(engine, run.id), None
+    asked = ask(engine, run, query)
+    known = [each for each in asked.found if getattr(each, by) is not None]
+    dearest = sorted(known, key=lambda each: -float(getattr(each, by)))[:_SHOWN]
+    took = [
+        (each.cell.backend, each.duration_s)
+        for each in asked.found
+        if each.duration_s is not None
+        and not each.carried_from
+        and each.verdict is not Verdict.SKIP
+    ]
+    return dearest, took, asked.wrong
+
+
+def _durations(told: Took) -> list[Durations]:
     by_backend: dict[str, list[float]] = defaultdict(list)
-    for each in found:
-        executed = each.verdict is not Verdict.SKIP and not each.carried_from
-        if executed and each.duration_s is not None:
-            by_backend[each.cell.backend].append(each.duration_s)
+    for backend, seconds in told:
+        by_backend[backend].append(seconds)
     banded = {backend: _banded(took) for backend, took in sorted(by_backend.items())}
     fullest = max((count for counts in banded.values() for count in counts), default=1) or 1
     return [

@@ -18,9 +18,7 @@ _INPUTS = {
     "text": ("AutoTokenizer", '["An example."] * 2'),
     "audio": ("AutoFeatureExtractor", "[np.zeros(16_000)] * 2, sampling_rate=16_000"),
 }
-_IMAGES = (
-    'inputs = {"pixel_values": torch.zeros(2, 3, 224, 224)}  # as its image processor makes them'
-)
+_IMAGES = 'inputs = {"pixel_values": torch.zeros(2, 3, 224, 224)}  # as your processor makes them'
 _OWN = "inputs = dict(...)  # what the model's own processor makes of your data, two examples"
 
 

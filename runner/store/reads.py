@@ -207,6 +207,31 @@ def verdict(engine: Engine, run_id: int, cell: Cell) -> CellVerdict | None:
     return next(iter(_verdicts(engine, asked)), None)
 
 
+def dearest(engine: Engine, run_id: int, column: str, *, limit: int) -> list[CellVerdict]:
+    """The cells of a run with the largest numbers in a column of `verdict`, the largest first."""
+    value = verdicts_.c[column]
+    asked = VERDICTS.where(verdicts_.c.run_id == run_id, value.is_not(None))
+    with engine.connect() as connection:
+        rows = connection.execute(asked.order_by(value.desc(), cells_.c.cell).limit(limit))
+        return list(map(read_verdict, rows))
+
+
+def durations(engine: Engine, run_id: int) -> list[tuple[str, float]]:
+    """(backend, seconds) of each cell that a run executed; what was carried over took none."""
+    asked = (
+        select(cells_.c.cell, verdicts_.c.duration_s)
+        .join(cells_, cells_.c.id == verdicts_.c.cell_id)
+        .where(
+            verdicts_.c.run_id == run_id,
+            verdicts_.c.duration_s.is_not(None),
+            verdicts_.c.carried_from.is_(None),
+            verdicts_.c.verdict != Verdict.SKIP.value,
+        )
+    )
+    with engine.connect() as connection:
+        return [(cell.rpartition("/")[2], took) for cell, took in connection.execute(asked)]
+
+
 def siblings(engine: Engine, run_id: int, cell: Cell) -> list[CellVerdict]:
     """The cells of the same model class in a run."""
     same = cells_.c.cell.startswith(f"{cell.model_type}/{cell.model_class}/", autoescape=True)

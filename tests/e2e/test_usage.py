@@ -40,6 +40,7 @@ def _saved(folder: Path, modality: str, name: str, settings: dict[str, object]) 
         transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's exporters warn of torch, which is not ours to mend
 @pytest.mark.parametrize(
     ("cell", "modality", "settings"),
     [
