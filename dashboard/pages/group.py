@@ -6,8 +6,9 @@ A name that a group had before, or that was merged, leads on to what it became.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboard.pages.runs import RunRow, row
@@ -28,6 +29,7 @@ from runner.store.triages import Entry
 PAGE = 100
 _LOGGED = 50
 WIDTH, HEIGHT = 300, 48
+Page = Annotated[int, Query(ge=1, le=100_000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +161,14 @@ def routes(engine: Engine) -> APIRouter:
     router = APIRouter()
 
     @router.get("/groups/{signature}.json", response_model=GroupPage)
-    def group_json(signature: str, page: int = 1) -> GroupPage | Response:
+    def group_json(signature: str, page: Page = 1) -> GroupPage | Response:
         now = regrouping.became(engine, signature)
         return (
             RedirectResponse(f"/groups/{now}.json") if now else group_page(engine, signature, page)
         )
 
     @router.get("/groups/{signature}", include_in_schema=False)
-    def group_html(request: Request, signature: str, page: int = 1) -> Response:
+    def group_html(request: Request, signature: str, page: Page = 1) -> Response:
         if now := regrouping.became(engine, signature):
             return RedirectResponse(f"/groups/{now}")
         found = group_page(engine, signature, page)

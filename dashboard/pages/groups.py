@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
@@ -54,7 +54,7 @@ class Asked:
     kind: str = ""
     owner: str = ""
     sort: str = "cells"
-    page: int = 1
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1
 
     def address(self, **other: object) -> str:
         """The address of these groups, but for what is said otherwise."""

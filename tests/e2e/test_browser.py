@@ -15,6 +15,9 @@ import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 from dashboard.app import create_app
+from runner.core.triage import Edit
+from runner.steps.triaging import edit
+from runner.store import reads
 from runner.store.engine import ensure
 from tests.seed import seed
 
@@ -45,6 +48,9 @@ PAGES = [
     "/diff",
     "/diff/1/2",
     "/groups?run=2",
+    "/groups/{group}",
+    "/triage",
+    "/access",
     "/known",
     "/flaky",
     "/detector",
@@ -63,6 +69,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A dashboard over the seed, on a free port."""
     engine = ensure(f"sqlite:///{tmp_path_factory.mktemp('browser')}/seed.db")
     seed(engine)
+    group = reads.groups(engine, 2)[0].signature
+    said = Edit(state="upstream", issue="o/r#1", note="*only* here\n\n- `llama`", assignee="ada")
+    edit(engine, {group: 0}, said, who="ada")
     server = uvicorn.Server(uvicorn.Config(create_app(engine), port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -96,8 +105,10 @@ def test_pages_fit_the_screen_report_no_error_and_please_axe(
     told: list[str] = []
     page.on("pageerror", lambda error: told.append(str(error)))
     axe = AXE.read_text()
+    page.goto(address + "/groups?run=2")
+    group = page.locator("td.title a").first.get_attribute("href") or ""
     for path in PAGES:
-        page.goto(address + path)
+        page.goto(address + path.replace("/groups/{group}", group))
         if page.evaluate("document.documentElement.scrollWidth") > width:
             told.append(f"{path} is too wide")
         page.evaluate(axe)
@@ -107,6 +118,23 @@ def test_pages_fit_the_screen_report_no_error_and_please_axe(
         ]
     context.close()
     assert told == []
+
+
+def test_a_regression_is_assigned_and_reproduced_without_scripts(
+    address: str, browser: Browser
+) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(address + "/diff/1/2")
+    page.locator('#regressed a[href^="/groups/"]').first.click()
+    page.get_by_label("Assignee").fill("me")
+    page.get_by_label("State").select_option("investigating")
+    page.get_by_role("button", name="Save").click()
+    name = page.url.rpartition("/")[2].partition("#")[0]
+    assert page.get_by_label("Assignee").input_value() == page.locator(".who").inner_text()
+    assert page.get_by_text(f"export-matrix reproduce {name}").first.is_visible()
+    page.goto(address + f"/triage?group={name}")
+    assert "investigating" in page.locator("main").inner_text()
+    page.context.close()
 
 
 def test_scripts_obey_the_policy_that_pages_are_sent_with(address: str, browser: Browser) -> None:
