@@ -7,10 +7,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -32,7 +32,6 @@ _FIELDS = tuple(each.name for each in fields(Edit))
 #: in a form for many groups an empty field leaves what is there; this clears it
 CLEAR = "-"
 _PAGE = 50
-Before = Annotated[int | None, Query(le=2**31 - 1)]
 #: which groups a list showed
 _ASKED = ("run", "q", "state", "assignee", "kind", "owner", "sort")
 
