@@ -114,7 +114,7 @@ def collect_here(
 def suggest_here(bench: Bench, number: int, *, dry: bool) -> str | None:
     """Suggest jobs for a pull request; what the comment says."""
     ready = prepared(bench, read_pull(bench.github, number))
-    body = suggestion(bench, ready)
+    body = suggestion(bench, ready, None)
     if body and not dry:
         ensure_comment(bench.github, number, body)
     return body

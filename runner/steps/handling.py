@@ -47,9 +47,10 @@ def _pull(bench: Bench, taken: Work) -> None:
 def _run(bench: Bench, pull: Pull, payload: Mapping[str, Any]) -> None:
     ready = prepared(bench, pull)
     words = payload.get("words") or ()
+    cells = chosen(bench, ready, words)
     if not words:
-        suggest(bench, ready)
-    run_pull(bench, ready, chosen(bench, ready, words), fresh=str(payload.get("fresh") or ""))
+        suggest(bench, ready, cells.models)
+    run_pull(bench, ready, cells, fresh=str(payload.get("fresh") or ""))
 
 
 def _push(bench: Bench, taken: Work) -> None:

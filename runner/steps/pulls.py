@@ -23,13 +23,12 @@ from runner.core.pull.report import Commits, Facts, Report, nothing, pending, un
 from runner.core.pull.suggesting import suggested
 from runner.revisions import Revision
 from runner.steps import running
-from runner.steps.affecting import affected
 from runner.steps.comparing import compare_runs
 from runner.steps.confirming import Confirming
 from runner.steps.plans import Plan
 from runner.steps.pulled import stored_report
 from runner.steps.reusing import Reuse
-from runner.steps.scoping import Bench, Chosen, Prepared
+from runner.steps.scoping import AFFECTED, Bench, Chosen, Prepared, chosen
 from runner.steps.selecting import Selected
 from runner.store import reads
 from runner.store.pulls import PullRuns, note_runs
@@ -145,16 +144,18 @@ def post(github: GitHub, told: Report) -> tuple[Posted, Posted]:
     )
 
 
-def suggestion(bench: Bench, ready: Prepared) -> str | None:
-    """The comment that suggests jobs, from the files of a pull request."""
-    everything = bench.asked("all")
-    found = affected(bench.engine, everything, ready.before, ready.after, cache=bench.folder)
-    files = changed_files(bench.github, ready.pull.number)
-    return suggested(files, {each.cell.model_type for each in found.affected})
+def suggestion(bench: Bench, ready: Prepared, models: frozenset[str] | None) -> str | None:
+    """The comment that suggests jobs, from the files of a pull request and what it can affect.
+
+    `models`: the model types, where they are known: to find them takes a minute.
+    """
+    if models is None:
+        models = chosen(bench, ready, (AFFECTED,)).models
+    return suggested(changed_files(bench.github, ready.pull.number), models or ())
 
 
-def suggest(bench: Bench, ready: Prepared) -> Posted | None:
-    body = suggestion(bench, ready)
+def suggest(bench: Bench, ready: Prepared, models: frozenset[str] | None) -> Posted | None:
+    body = suggestion(bench, ready, models)
     return ensure_comment(bench.github, ready.pull.number, body) if body else None
 
 

@@ -72,6 +72,8 @@ class Chosen:
     after: Selected
     scope: str
     capped: str = ""
+    #: model types that the changes can affect, where that was asked
+    models: frozenset[str] | None = None
 
     @property
     def cells(self) -> set[Cell]:
@@ -143,7 +145,9 @@ def _affected(bench: Bench, ready: Prepared) -> Chosen:
     wanted = {*(each.cell for each in found.affected), *found.added}
     sides = (_side(everything, side) for side in (ready.before, ready.after))
     before, after = (_only(side, wanted) for side in sides)
-    return _capped(bench, before, after, "what this PR's changes can affect")
+    models = frozenset(each.cell.model_type for each in found.affected)
+    cells = _capped(bench, before, after, "what this PR's changes can affect")
+    return replace(cells, models=models)
 
 
 def _side(asked: Asked, revision: Revision) -> Selected:
