@@ -50,12 +50,18 @@ def addresses(url: str) -> dict[str, list[str]]:
         "overview": ["/"],
         "runs": ["/runs", *(f"/runs?before={each}" for each in runs)],
         "run": [f"/runs/{each}" for each in runs],
+        "matrix": [f"/matrix?run={each}" for each in runs],
         "run, searched": [f"/runs/{each}?q={quote('onnx:fail and dynamo:pass')}" for each in runs],
         "report": [f"/runs/{each}/report" for each in runs],
         "diff": [f"/diff/{each - 1}/{each}" for each in runs],
         "groups": [f"/groups?run={each}" for each in runs],
         "group": [f"/groups/{each}" for each in groups],
         "cell": [f"/cells/{each}" for each in [*cells, *flaky]],
+        "model": [
+            f"/models/{each}" for each in dict.fromkeys(name.split("/")[0] for name in cells)
+        ],
+        "slowest": [f"/slowest?run={each}" for each in runs],
+        "fleet": ["/fleet"],
         "known": [f"/known?run={each}" for each in runs],
         "flaky": ["/flaky"],
         "detector": ["/detector"],

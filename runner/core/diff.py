@@ -222,7 +222,7 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
     new = {found.cell: found for found in after}
     cells = tuple(
         _change(cell, old.get(cell), new.get(cell), known.cells.get(cell))
-        for cell in sorted({*old, *new})
+        for cell in sorted(old | new)  # both are in order already, which a set would lose
     )
     counts = Counter(item.change for item in cells)
     return Diff(
