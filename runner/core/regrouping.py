@@ -41,6 +41,13 @@ class Regrouping:
             by_group.setdefault(rule.group, []).append(rule)
         object.__setattr__(self, "_by_group", by_group)
 
+    @property
+    def told_as(self) -> tuple[tuple[str, str, str | None], ...]:
+        """The rules as they were written."""
+        return tuple(
+            (rule.group, rule.into, rule.cells.text if rule.cells else None) for rule in self.rules
+        )
+
     def of(self, signature: str, cell: Cell) -> str:
         """The group that a cell is told as, whose failure is signed like that."""
         seen = {signature}

@@ -14,6 +14,7 @@ from runner.core.unlock import NO_DRAFTS, Drafts, Unlock, order, unlocked, waiti
 from runner.store import history
 from runner.store.engine import Engine
 from runner.store.fingerprints import remembered
+from runner.store.kept import kept_of
 from runner.store.regrouping import groups as told_groups
 from runner.store.regrouping import regrouping
 
@@ -51,7 +52,20 @@ def explain_group(engine: Engine, run: Run, failed: Sequence[CellVerdict]) -> Gr
 def explain_groups(
     engine: Engine, run: Run, verdicts: Sequence[CellVerdict], drafts: Drafts = NO_DRAFTS
 ) -> tuple[list[FailureGroup], list[Unlock]]:
-    """All groups of a run with their owners, and which to fix first; `verdicts` are its cells."""
+    """All groups of a run with their owners, and which to fix first; `verdicts` are all its cells.
+
+    Of a run that has ended, what was explained may be kept (`store.kept`).
+    """
+    rules, kept = regrouping(engine), kept_of(engine)
+    if kept is None or run.closed_at is None or drafts:
+        return _explained(engine, run, verdicts, drafts)
+    key = ("explained", run.id, run.closed_at, rules.told_as)
+    return kept.read(key, lambda: _explained(engine, run, verdicts, drafts))
+
+
+def _explained(
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], drafts: Drafts
+) -> tuple[list[FailureGroup], list[Unlock]]:
     rules = regrouping(engine)
     verdicts = [rules.told(each) for each in verdicts]
     failed = [each for each in verdicts if each.signature]

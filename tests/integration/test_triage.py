@@ -1,13 +1,18 @@
 """Triage in a database: written once, logged, kept through new signatures, merges and splits."""
 
+import getpass
+import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from harness.cells import Cell
 from harness.errors import ConflictError, TriageError
 from harness.results import Outcome, Result, Stage
+from runner.cli import main
 from runner.core.pull.sections import sections
 from runner.core.query.reader import parse
 from runner.core.render import as_markdown, as_text
@@ -17,7 +22,7 @@ from runner.steps.comparing import compare_runs
 from runner.steps.reporting import as_html, report_of
 from runner.steps.triaging import edit, found_by, group_named, merge, split, take_apart
 from runner.store import reads, regrouping, resigning, triages, writes
-from runner.store.engine import Engine
+from runner.store.engine import Engine, ensure
 
 CELLS = [Cell.parse(f"toy/Toy{number}/forward-static/onnx") for number in range(4)]
 
@@ -181,3 +186,33 @@ def test_diffs_and_reports_say_what_is_known_of_a_group_and_count_muted_ones(
     assert "upstream, ada" in as_html(report, root="http://here")
     [pull] = [each for each in sections(found) if each.name == "regressed"]
     assert (pull.count, pull.muted) == (2, 1)
+
+
+def test_the_command_says_it_by_the_same_rules_into_the_same_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/matrix.db"
+    engine = ensure(url)
+    _run(engine, "r1", ["s3-a", "s3-a", "s3-b", None])
+
+    def triage(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["export-matrix", "triage", *words, "--database", url])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return f"{ended.value.code or 0} {told.out}{told.err}"
+
+    assert triage("s3-a", "--state", "upstream").startswith("2 error: `upstream` needs the issue")
+    assert triage("--state", "known").startswith("2 error: say which groups")
+    said = triage("s3-a", "--state", "upstream", "--issue", "o/r#7", "--assign", "me")
+    assert "0 s3-a  upstream" in said
+    assert "https://github.com/o/r/issues/7" in said
+    assert "0 s3-b  muted until 2999-01-01 (muted now)" in triage(
+        "--over", "class:Toy2", "--mute-until", "2999-01-01"
+    )
+    [first, *_] = triages.log(engine, signature="s3-b")
+    assert (first.who, first.cells) == (getpass.getuser(), "class:Toy2")
+    triage("s3-b", "--merge-into", "s3-a")
+    assert _counts(engine) == {"s3-a": 3}
+    assert json.loads(triage("s3-b", "--json")[2:])[0]["signature"] == "s3-a"
+    engine.dispose()
