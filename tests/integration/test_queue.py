@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from runner.core.pull.events import Event, Kind, Pull, read_event
-from runner.store import queue
+from runner.store import queue, tables
 from runner.store.engine import Engine
 from runner.store.pulls import head_since, receive
 
@@ -139,6 +140,23 @@ def test_the_same_delivery_that_comes_many_times_at_once_is_work_once(engine: En
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(once, range(8))) == 1
     assert _states(engine) == ["queued"]
+
+
+def test_deliveries_are_forgotten_when_github_sends_them_no_more_and_change_nothing_then(
+    engine: Engine,
+) -> None:
+    _receive(engine, 1, _event("a", 0))
+    _receive(engine, 2, _event("c", 2))
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    first = tables.delivery.c.id == "id 1"
+    with engine.begin() as connection:
+        connection.execute(update(tables.delivery).where(first).values(received_at=long_ago))
+    _receive(engine, 3, None)
+    with engine.connect() as connection:
+        known = connection.scalars(select(tables.delivery.c.id)).all()
+    assert sorted(known) == ["id 2", "id 3"]
+    _receive(engine, 1, _event("a", 0))
+    assert _states(engine) == ["dropped", "queued"]  # it is older than what was told since
 
 
 def test_an_older_event_that_comes_late_changes_nothing(engine: Engine) -> None:
