@@ -23,5 +23,6 @@ def kinds_of(names: Iterable[str]) -> frozenset[str]:
 
 
 def modality(kinds: Iterable[str]) -> str:
-    """`image and text`."""
-    return " and ".join(sorted(kinds)) or "not known"
+    """`audio, image and text`."""
+    *first, last = sorted(kinds) or ["not known"]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -36,4 +36,5 @@ def test_cells_are_selected_by_family_before_anything_was_run() -> None:
 def test_masks_and_positions_say_nothing_of_what_a_model_takes() -> None:
     assert modality(kinds_of(["input_ids", "attention_mask", "position_ids"])) == "text"
     assert modality(kinds_of(["pixel_values_videos", "input_ids"])) == "text and video"
+    assert modality(["text", "image", "audio"]) == "audio, image and text"
     assert modality(kinds_of(["hidden_states"])) == "not known"
