@@ -150,13 +150,17 @@ def _trace(result: Result | None, others: Sequence[str]) -> list[Line]:
 
 
 def _timeline(engine: Engine, told: Membership) -> list[tuple[Run, int]]:
-    """The newest runs; where none of them has the group, those that had it last."""
+    """The newest runs; where none of them has the group, those that had it last.
+
+    That an incomplete run has nothing of it says nothing, and is left out.
+    """
     had = runs_of(engine, told, limit=_TIMELINE)
     counts = {run.id: count for run, count in had}
     newest = reads.runs(engine, limit=_TIMELINE)
     if not any(run.id in counts for run in newest):
         return had
-    return [(run, counts.get(run.id, 0)) for run in newest]
+    tells = [run for run in newest if run.complete or run.id in counts]
+    return [(run, counts.get(run.id, 0)) for run in tells]
 
 
 def _behind(failed: Sequence[CellVerdict], drafts: Drafts) -> Behind:

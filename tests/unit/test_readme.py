@@ -13,6 +13,7 @@ from runner.cli import app
 from runner.core.change import Change
 from runner.core.confirm import Confirmed
 from runner.core.known import Standing
+from runner.core.triage import State
 from runner.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ def _table(header: str) -> list[str]:
         ("change", Change),
         ("confirmation", Confirmed),
         ("standing", Standing),
+        ("state", State),
     ],
 )
 def test_every_word_of_the_code_is_in_the_glossary(header: str, words: type[StrEnum]) -> None:
