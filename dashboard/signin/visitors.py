@@ -45,6 +45,8 @@ class Visitor:
     #: what their forms carry; None where forms don't come from
     csrf: str | None = field(default=None, repr=False)
     session: Session | None = None
+    #: the host of the address at which people reach the dashboard, which a proxy may call otherwise
+    host: str = ""
     sign_in: SignIn = SignIn.NONE
 
     @property
@@ -111,6 +113,7 @@ def _who(request: Request, engine: Engine, access: Access) -> Visitor:
         role=access.roles.of(session.login, session.memberships),
         csrf=csrf_of(known),
         session=session,
+        host=urlsplit(access.url).netloc,
         sign_in=access.sign_in,
     )
 
@@ -177,7 +180,8 @@ def _fields(body: bytes) -> dict[str, list[str]]:
 
 def _is_own(request: Request, found: Visitor, csrf: str) -> bool:
     origin = request.headers.get("origin")
-    elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    own = {request.headers.get("host"), found.host}
+    elsewhere = origin is not None and urlsplit(origin).netloc not in own - {"", None}
     site = request.headers.get("sec-fetch-site", "same-origin")
     if elsewhere or site not in ("same-origin", "none") or found.csrf is None:
         return False

@@ -168,6 +168,17 @@ def test_a_form_of_another_site_changes_nothing(
     assert client.get("/access.json").json()["name"] == "ada"
 
 
+def test_a_form_comes_through_a_proxy_that_calls_the_host_otherwise(
+    engine: Engine, github: FakeGitHub
+) -> None:
+    access = _access(github, url="https://matrix.example")
+    client = _client(engine, access)
+    _sign_in(client, github, "ada")
+    headers = {"Host": "10.0.0.2:8000", "Origin": "https://matrix.example"}
+    sent = {"csrf": _csrf(client)}
+    assert client.post("/signout", data=sent, headers=headers).status_code == 303
+
+
 def test_where_reading_is_for_readers_strangers_are_sent_to_sign_in(
     engine: Engine, github: FakeGitHub
 ) -> None:
