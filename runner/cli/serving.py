@@ -11,6 +11,7 @@ import uvicorn
 from harness.errors import MatrixError
 from runner.cli.console import err, out
 from runner.cli.options import Database, opened
+from runner.cli.warming import keep_warm
 from runner.core.amounts import size
 from runner.settings import settings
 from runner.steps.demo import PACKED, made
@@ -63,5 +64,9 @@ def _serve(engine: Engine, host: str | None, port: int | None) -> None:
     address = host or settings().host, port or settings().port
     app = import_module("dashboard.app").create_app(engine, host=address[0], fresh_s=_FRESH_S)
     gc.freeze()  # what is loaded by now stays
+    has = settings()
+    usual = (has.host, has.port) == address or has.public_url is not None
+    public = has.dashboard_url if usual else f"http://{address[0]}:{address[1]}"
+    keep_warm(*address, public_url=public)
     err.print(f"dashboard: http://{address[0]}:{address[1]}", markup=False)
     uvicorn.run(app, host=address[0], port=address[1], log_level="warning")
