@@ -8,17 +8,20 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import update
 
 from dashboard.app import create_app
+from runner.core.runs import Progress
 from runner.core.triage import Edit
 from runner.steps.triaging import edit
-from runner.store import reads
-from runner.store.engine import ensure
+from runner.store import reads, tables, writes
+from runner.store.engine import Engine, ensure
 from tests.seed import seed
 
 CHROMIUM = (
@@ -65,14 +68,21 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A dashboard over the seed, on a free port."""
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The seed, with a group that somebody has triaged."""
     engine = ensure(f"sqlite:///{tmp_path_factory.mktemp('browser')}/seed.db")
     seed(engine)
     group = reads.groups(engine, 2)[0].signature
     said = Edit(state="upstream", issue="o/r#1", note="*only* here\n\n- `llama`", assignee="ada")
     edit(engine, {group: 0}, said, who="ada")
-    server = uvicorn.Server(uvicorn.Config(create_app(engine), port=0, log_level="error"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def address(seeded: Engine) -> Iterator[str]:
+    """A dashboard over the seed, on a free port."""
+    server = uvicorn.Server(uvicorn.Config(create_app(seeded), port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 20
@@ -81,7 +91,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
-    engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -247,4 +256,24 @@ def test_the_search_box_filters_the_matrix(address: str, browser: Browser) -> No
     page.get_by_role("button", name="Show").click()
     assert page.get_by_role("rowheader").count() == 2
     assert "q=model%3Allama" in page.url
+    page.close()
+
+
+def test_what_runs_is_told_anew_in_place(address: str, browser: Browser, seeded: Engine) -> None:
+    reopened = update(tables.run).where(tables.run.c.id == 3).values(closed_at=None)
+    with seeded.begin() as connection:
+        connection.execute(reopened)
+
+    def tell(done: int) -> None:
+        told = Progress(done=done, expected=480, verdicts={}, at=datetime.now(UTC))
+        writes.note_progress(seeded, reads.run(seeded, "3").uid, "here", told)
+
+    tell(7)
+    page = browser.new_page()
+    page.goto(address)
+    page.get_by_text("7 of 480").first.wait_for()
+    page.evaluate("document.title = 'not loaded again'")
+    tell(99)
+    page.get_by_text("99 of 480").first.wait_for()
+    assert page.title() == "not loaded again"
     page.close()
