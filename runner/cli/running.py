@@ -126,7 +126,10 @@ def run(  # noqa: PLR0913  (one parameter per option)
         plan = running.resume(engine, resume, folder=settings().folder)
         plan = replace(plan, limits=(*own, *plan.limits))
     err.print(f"run {plan.uid}: {len(plan.share)} of {len(plan.cells)} cells", markup=False)
-    carrying = Reuse(engine, plan, cache=settings().folder, percent=audit if reuse else None)
+    carrying = None
+    # A share is ingested elsewhere: without reuse, nobody would ask what is remembered of it here.
+    if reuse or plan_file is None:
+        carrying = Reuse(engine, plan, cache=settings().folder, percent=audit if reuse else None)
     _execute(
         engine,
         plan,
