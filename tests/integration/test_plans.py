@@ -38,7 +38,12 @@ def _addresses(engine: Engine) -> list[str]:
         *(f"/diff/{run - 1}/{run}", f"/diff/chosen/{run}", "/diff"),
         *("/groups", f"/groups?run={run - 1}", f"/groups/{failed.signature}"),
         *(f"/cells/{failed.cell.id}", f"/cells/{failed.cell.id}?run={run}"),
-        *("/known", "/flaky", "/detector", "/feed.xml"),
+        *("/known", "/flaky", "/detector", "/feed.xml", "/feed.xml?q=is:regressed"),
+        *("/matrix", f"/matrix?run={run}&q=outcome:fail", f"/models/{failed.cell.model_type}"),
+        *("/slowest", f"/slowest?run={run}", "/fleet", "/triage", "/metrics"),
+        *(f"/badges/runs/{run}.svg", f"/badges/models/{failed.cell.model_type}.svg"),
+        *(f"/tables/{table}.csv?run={run}" for table in ("cells", "groups")),
+        *("/tables/runs.csv", f"/tables/changes.csv?before={run - 1}&after={run}"),
     ]
 
 
