@@ -3,9 +3,11 @@
 One is made at a time, and given to all who ask within the next minutes.
 """
 
+import shutil
 import time
+import weakref
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from threading import Lock
 
 from fastapi import APIRouter, Request
@@ -22,17 +24,17 @@ _SECONDS = 600.0
 
 
 class _Made:
-    """The file, in a folder that goes with this process."""
+    """The file, in a folder that is made for the first who asks, and goes with this process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._folder = TemporaryDirectory(prefix="export-matrix-snapshot-")
+        self._path: Path | None = None
         self._alone = Lock()
         self._until = 0.0
 
     def file(self) -> Path:
-        path = Path(self._folder.name) / "snapshot.sqlite"
         with self._alone:
+            path = self._path = self._path or self._place()
             if time.monotonic() >= self._until:
                 new = path.with_suffix(".new")
                 new.unlink(missing_ok=True)
@@ -41,6 +43,11 @@ class _Made:
                 new.replace(path)
                 self._until = time.monotonic() + _SECONDS
         return path
+
+    def _place(self) -> Path:
+        folder = mkdtemp(prefix="export-matrix-snapshot-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder) / "snapshot.sqlite"
 
 
 def routes(engine: Engine) -> APIRouter:
