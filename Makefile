@@ -24,9 +24,13 @@ types: $(VENV)/.test
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest tests/$@
 
-# Files, not tests, are shared out: their fixtures start databases, browsers and Ray.
-integration e2e: $(VENV)/.test
+# Files, not tests, are shared out: their fixtures start databases and Ray. Not so e2e: xdist would
+# import what gave a warning, and torch and ExecuTorch warn while they are imported.
+integration: $(VENV)/.test
 	$(BIN)/python -m pytest tests/$@ -n 2 --dist loadfile
+
+e2e: $(VENV)/.test
+	$(BIN)/python -m pytest tests/$@
 
 # Accept what golden files would become; read the diff before committing it.
 bless: $(VENV)/.test
