@@ -1,10 +1,12 @@
 """Charts: lines over runs. A script draws them; the table beside each says the same to all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+
+from runner.core.runs import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +41,38 @@ class Chart:
         return orjson.dumps(told).decode()
 
 
-def spark(values: Sequence[float | None], *, width: int = 120, height: int = 24) -> str:
-    """The points of a sparkline's polyline, from the lowest to the highest of the values."""
+def over_runs(
+    runs: Sequence[Run], lines: Iterable[Line], *, id: str, title: str, unit: str
+) -> Chart:
+    """The chart of lines that have a value for each of these runs."""
+    return Chart(
+        id=id,
+        title=title,
+        unit=unit,
+        at=tuple(run.started_at for run in runs),
+        names=tuple(f"run {run.id}, {run.revision}" for run in runs),
+        lines=tuple(lines),
+    )
+
+
+def spark(
+    values: Sequence[float | None],
+    *,
+    width: int = 120,
+    height: int = 24,
+    margin: int = 2,
+    low: float | None = None,
+) -> str:
+    """The points of a sparkline's polyline, from the lowest to the highest of the values.
+
+    `low` is what lies at the bottom instead of the lowest value.
+    """
     known = [value for value in values if value is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-    across = (width - 4) / max(len(values) - 1, 1)
-    span = (high - low) or 1.0
+    low = min(known, default=0.0) if low is None else low
+    across = (width - 2 * margin) / max(len(values) - 1, 1)
+    span, tall = (max(known, default=0.0) - low) or 1.0, height - 2 * margin
     points = (
-        f"{2 + number * across:.1f},{height - 2 - (value - low) / span * (height - 4):.1f}"
+        f"{margin + number * across:.1f},{height - margin - (value - low) / span * tall:.1f}"
         for number, value in enumerate(values)
         if value is not None
     )

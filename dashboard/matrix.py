@@ -17,6 +17,8 @@ from runner.core.families import family_of
 from runner.core.runs import Verdict
 
 _TITLE = 160
+#: so many classes are few
+_CLASSES = 80
 _RANK = {verdict: number for number, verdict in enumerate(WORST_FIRST)}
 _VARIANTS = list(Variant)
 _BACKENDS = ("dynamo", "onnx", "executorch", "openvino")
@@ -126,6 +128,12 @@ class Matrix:
     @property
     def rows(self) -> int:
         return sum(len(band.rows) for band in self.bands)
+
+
+def few_classes(found: Iterable[Seen]) -> bool:
+    """Whether a row for each class is not too much: few of them, or of one model type."""
+    names = {(each.cell.model_type, each.cell.model_class) for each in found}
+    return len(names) <= _CLASSES or len({model_type for model_type, _ in names}) == 1
 
 
 def matrix(

@@ -26,15 +26,9 @@ _FIELDS = tuple(each.name for each in fields(Edit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Edit):
     """What a script says of a group: the fields that it names change."""
 
-    state: str | None = None
-    assignee: str | None = None
-    issue: str | None = None
-    note: str | None = None
-    muted_until: str | None = None
-    fixed_in: str | None = None
     #: the version that it has seen; with another one there, nothing is changed
     version: int | None = None
 

@@ -7,13 +7,11 @@ from functools import lru_cache
 from fastapi import APIRouter
 
 from dashboard.asking import Wrong, wrong_in
-from dashboard.pages.runs import newest
+from dashboard.pages.runs import chosen
 from runner.core.families import family_of
 from runner.core.query.completion import complete
 from runner.store import reads
 from runner.store.engine import Engine
-
-_RUNS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +24,7 @@ class Completions:
 
 def completions(engine: Engine, ref: str, text: str) -> Completions:
     """What the last word of the text may become, by what is there in a run."""
-    run = reads.run(engine, ref) if ref else newest(reads.runs(engine, limit=_RUNS))
+    run = chosen(engine, ref)
     known = _values(engine, run.id, run.received) if run else {}
     return Completions(items=complete(text, known), wrong=wrong_in(text))
 

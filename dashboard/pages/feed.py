@@ -35,12 +35,8 @@ def feed(engine: Engine, root: str) -> str:
     """The newest runs that have ended, newest first."""
     runs = nights(engine, limit=_ENTRIES) or reads.runs(engine, limit=_ENTRIES)
     ended = [run for run in runs if run.closed_at is not None]
-    made = Element("feed", xmlns=_ATOM)
-    _text(made, "title", "Export Matrix")
-    _text(made, "id", f"{root}/feed.xml")
-    SubElement(made, "link", href=f"{root}/feed.xml", rel="self")
     newest = max((run.closed_at for run in ended if run.closed_at), default=None)
-    _text(made, "updated", (newest or datetime.fromtimestamp(0, UTC)).isoformat())
+    made = _begun("Export Matrix", f"{root}/feed.xml", newest)
     for run in ended:
         _entry(made, engine, run, root)
     return _HEAD + tostring(made, encoding="unicode")
@@ -53,19 +49,24 @@ def search_feed(engine: Engine, root: str, query: str) -> str:
     """
     parse(query)
     runs = [run for run, _ in zip(complete_runs(engine), range(_SEARCHED), strict=False)]
-    address = f"{root}/feed.xml?q={quote(query)}"
-    made = Element("feed", xmlns=_ATOM)
-    _text(made, "title", f"Export Matrix: {query}")
-    _text(made, "id", address)
-    SubElement(made, "link", href=address, rel="self")
     newest = runs[0].closed_at if runs else None
-    _text(made, "updated", (newest or datetime.fromtimestamp(0, UTC)).isoformat())
+    made = _begun(f"Export Matrix: {query}", f"{root}/feed.xml?q={quote(query)}", newest)
     for run in runs:
         title, body = _news(engine, run.uid, query, f"{run.closed_at} {dict(run.verdicts)}")
         if body:
             where = f"{root}/matrix?run={run.id}&q={quote(query)}"
             _filled(made, run, where, f"{run.revision}: {title}", body)
     return _HEAD + tostring(made, encoding="unicode")
+
+
+def _begun(title: str, address: str, newest: datetime | None) -> Element:
+    """A feed without entries."""
+    made = Element("feed", xmlns=_ATOM)
+    _text(made, "title", title)
+    _text(made, "id", address)
+    SubElement(made, "link", href=address, rel="self")
+    _text(made, "updated", (newest or datetime.fromtimestamp(0, UTC)).isoformat())
+    return made
 
 
 @lru_cache(maxsize=256)  # of a run that has ended nothing changes but with its state

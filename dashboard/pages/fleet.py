@@ -1,12 +1,12 @@
 """`/fleet`: who works on which runs, what waits in the queue, who sends results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.charts import Chart, Line
+from dashboard.charts import Chart, Line, over_runs
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.progress import alive
@@ -76,22 +76,15 @@ def fleet_page(engine: Engine) -> FleetPage:
     )
 
 
-def _makespans(runs: list[Run]) -> Chart:
-    told = [(run, run.schedule) for run in runs if run.schedule]
-    return Chart(
-        id="makespans",
-        title="Minutes from the first cell to the last",
-        unit="min",
-        at=tuple(run.started_at for run, _ in told),
-        names=tuple(f"run {run.id}, {run.revision}" for run, _ in told),
-        lines=(
-            Line(name="took", values=tuple(round(each.makespan_s / 60, 2) for _, each in told)),
-            Line(
-                name="least possible",
-                values=tuple(round(each.bound_s / 60, 2) for _, each in told),
-            ),
-        ),
+def _makespans(runs: Sequence[Run]) -> Chart:
+    """Of runs that tell their schedule."""
+    told = [run.schedule for run in runs if run.schedule]
+    lines = (
+        Line(name="took", values=tuple(round(each.makespan_s / 60, 2) for each in told)),
+        Line(name="least possible", values=tuple(round(each.bound_s / 60, 2) for each in told)),
     )
+    title = "Minutes from the first cell to the last"
+    return over_runs(runs, lines, id="makespans", title=title, unit="min")
 
 
 def routes(engine: Engine) -> APIRouter:

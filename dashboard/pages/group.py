@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from dashboard.charts import spark
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.common import Part
@@ -117,7 +118,13 @@ def group_page(engine: Engine, signature: str, page: int = 1) -> GroupPage:
         causes=len(found.causes),
         dependants=found.group.cells - len(found.causes),
         seen=tuple(_seen(found.timeline)),
-        sparkline=_sparkline([cells for _, cells in reversed(found.timeline)]),
+        sparkline=spark(
+            [cells for _, cells in reversed(found.timeline)],
+            width=WIDTH,
+            height=HEIGHT,
+            margin=4,
+            low=0.0,
+        ),
         example=found.example.cell.id,
         trace=tuple(_line(line) for line in found.trace),
         compared=found.compared,
@@ -136,15 +143,6 @@ def _seen(timeline: Sequence[tuple[Run, int]]) -> list[Seen]:
     return [
         Seen(run=row(run), cells=cells, share=round(100 * cells / most)) for run, cells in timeline
     ]
-
-
-def _sparkline(cells: Sequence[int]) -> str:
-    """The points of an SVG polyline, in a box of WIDTH by HEIGHT."""
-    most, step = max(cells, default=0) or 1, (WIDTH - 8) / max(1, len(cells) - 1)
-    return " ".join(
-        f"{4 + index * step:.1f},{HEIGHT - 4 - (HEIGHT - 8) * count / most:.1f}"
-        for index, count in enumerate(cells)
-    )
 
 
 def _line(line: Line) -> TraceLine:

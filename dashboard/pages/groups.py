@@ -5,7 +5,7 @@ Muted groups stand apart and are counted; filters and a search over the cells le
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
@@ -58,12 +58,9 @@ class Asked:
 
     def address(self, **other: object) -> str:
         """The address of these groups, but for what is said otherwise."""
-        fields = {
-            name: other.get(name, getattr(self, name))
-            for name in ("run", "q", "state", "assignee", "kind", "owner", "sort", "page")
-        }
+        asked = {each.name: getattr(self, each.name) for each in fields(self)} | other
         usual = {"run": "latest", "sort": "cells", "page": 1}
-        told = {name: value for name, value in fields.items() if value not in ("", usual.get(name))}
+        told = {name: value for name, value in asked.items() if value not in ("", usual.get(name))}
         return "/groups" + (f"?{urlencode(told)}" if told else "")
 
     def means(self, found: Triaged) -> bool:
@@ -74,6 +71,10 @@ class Asked:
             "owner": found.owner,
         }
         return all(getattr(self, name) in ("", value) for name, value in own.items())
+
+
+#: what a list is asked for by, on whichever page
+ASKED = tuple(each.name for each in fields(Asked) if each.name != "page")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,16 @@ class GroupsPage:
     failing: int = 0
 
     @property
+    def every_state(self) -> tuple[str, ...]:
+        """To choose from."""
+        return tuple(State)
+
+    @property
+    def hidden(self) -> Mapping[str, object]:
+        """What the form for many says of the list that it was on."""
+        return {name: getattr(self.asked, name) for name in ASKED}
+
+    @property
     def pages(self) -> int:
         return max(1, -(-self.found // PAGE))
 
@@ -111,8 +122,7 @@ def groups_page(engine: Engine, asked: Asked) -> GroupsPage:
     if not reads.runs(engine, limit=1):
         return GroupsPage(run=None, asked=asked, states={})
     run = reads.run(engine, asked.run)
-    explained, first = explain_groups(engine, run, reads.verdicts(engine, run.id))
-    every = with_triage(engine, explained, run)
+    every, first = _every(engine, run)
     problem = None
     try:
         found = wanted(engine, run, every, asked)
@@ -151,9 +161,14 @@ def wanted(engine: Engine, run: Run, every: Sequence[Triaged], asked: Asked) -> 
 def all_wanted(engine: Engine, asked: Asked) -> list[str]:
     """The signatures of all that are asked for, on whichever page."""
     run = reads.run(engine, asked.run)
-    explained, _ = explain_groups(engine, run, reads.verdicts(engine, run.id))
-    every = with_triage(engine, explained, run)
+    every, _ = _every(engine, run)
     return [each.signature for each in wanted(engine, run, every, asked)]
+
+
+def _every(engine: Engine, run: Run) -> tuple[list[Triaged], Sequence[Unlock]]:
+    """All groups of a run, and which to fix first."""
+    explained, first = explain_groups(engine, run, reads.verdicts(engine, run.id))
+    return with_triage(engine, explained, run), first
 
 
 def routes(engine: Engine) -> APIRouter:

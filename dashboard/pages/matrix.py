@@ -12,17 +12,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request, Response
 
 from dashboard.asking import Wrong, ask
-from dashboard.matrix import By, Matrix, Seen, Sort, matrix
-from dashboard.pages.runs import RunRow, newest, row
+from dashboard.matrix import By, Matrix, Seen, Sort, few_classes, matrix
+from dashboard.pages.runs import RECENT, RunRow, newest, row
 from dashboard.rendering import render
 from runner.core.runs import Run
 from runner.store import reads
 from runner.store.engine import Engine
 from runner.store.modalities import modalities_of
-
-_RUNS = 30
-#: so few classes are shown as such, unless types are asked for
-_CLASSES = 80
 
 
 class Rows(StrEnum):
@@ -71,7 +67,7 @@ class Shown:
 
 
 def matrix_page(engine: Engine, ref: str, shown: Shown) -> MatrixPage:
-    recent = reads.runs(engine, limit=_RUNS)
+    recent = reads.runs(engine, limit=RECENT)
     run = reads.run(engine, ref) if ref else newest(recent)
     found, wrong = _meant(engine, run, shown.q)
     takes = modalities_of(engine) if shown.by is By.MODALITY else None
@@ -102,10 +98,7 @@ def _meant(engine: Engine, run: Run | None, query: str) -> tuple[Sequence[Seen],
 
 
 def _classes(found: Sequence[Seen], rows: Rows) -> bool:
-    if rows is not Rows.AUTO:
-        return rows is Rows.CLASSES
-    types = {each.cell.model_type for each in found}
-    return len(types) == 1 or len({each.cell.model_class for each in found}) <= _CLASSES
+    return few_classes(found) if rows is Rows.AUTO else rows is Rows.CLASSES
 
 
 def routes(engine: Engine) -> APIRouter:

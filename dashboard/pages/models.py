@@ -7,7 +7,7 @@ from statistics import median
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.charts import Chart, Line
+from dashboard.charts import Chart, Line, over_runs
 from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from harness.cells import Cell
@@ -144,22 +144,17 @@ def _export_time(cells: Mapping[Cell, Sequence[Then]], runs: Sequence[Run]) -> C
         for then in past:
             if then.verdict is Verdict.PASS and then.export_s is not None:
                 values[cell.backend][then.run_id].append(then.export_s)
-    return Chart(
-        id="export-time",
-        title="Seconds to export, median of the cells that pass",
-        unit="s",
-        at=tuple(run.started_at for run in runs),
-        names=tuple(f"run {run.id}, {run.revision}" for run in runs),
-        lines=tuple(
-            Line(
-                name=backend,
-                values=tuple(
-                    round(median(found[run.id]), 3) if run.id in found else None for run in runs
-                ),
-            )
-            for backend, found in sorted(values.items())
-        ),
+    lines = (
+        Line(
+            name=backend,
+            values=tuple(
+                round(median(found[run.id]), 3) if run.id in found else None for run in runs
+            ),
+        )
+        for backend, found in sorted(values.items())
     )
+    title = "Seconds to export, median of the cells that pass"
+    return over_runs(runs, lines, id="export-time", title=title, unit="s")
 
 
 def routes(engine: Engine) -> APIRouter:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.charts import Chart, Line
+from dashboard.charts import Chart, Line, over_runs
 from dashboard.pages.runs import RunRow, newest, row
 from dashboard.rendering import render
 from runner.core.change import Change
@@ -191,23 +191,18 @@ def _by_backend(tally: Tally) -> dict[str, dict[Verdict, int]]:
 def _trend(line: Sequence[Run], told: Mapping[int, Tally]) -> Chart:
     by_run = [_by_backend(told[run.id]) for run in line]
     backends = sorted({backend for each in by_run for backend in each})
-    return Chart(
-        id="pass-rate",
-        title="Cells that pass, of those that could run",
-        unit="%",
-        at=tuple(run.started_at for run in line),
-        names=tuple(f"run {run.id}, {run.revision}" for run in line),
-        lines=tuple(
-            Line(
-                name=backend,
-                values=tuple(
-                    _rounded(rate_of(each[backend]).percent) if backend in each else None
-                    for each in by_run
-                ),
-            )
-            for backend in backends
-        ),
+    lines = (
+        Line(
+            name=backend,
+            values=tuple(
+                _rounded(rate_of(each[backend]).percent) if backend in each else None
+                for each in by_run
+            ),
+        )
+        for backend in backends
     )
+    title = "Cells that pass, of those that could run"
+    return over_runs(line, lines, id="pass-rate", title=title, unit="%")
 
 
 def _rounded(percent: float | None) -> float | None:

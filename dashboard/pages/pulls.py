@@ -103,9 +103,8 @@ def routes(engine: Engine) -> APIRouter:
 
     @router.get("/pr/{number}.json")
     def pull_json(number: Number, sha: str = "") -> dict[str, Any]:
-        page = pull_page(engine, number, sha)
-        told = as_json(stored_report(engine, pull_runs(engine, number, sha)))
-        return told | {"pushes": page.pushes}
+        found = pull_runs(engine, number, sha)
+        return as_json(stored_report(engine, found)) | {"pushes": _pushes(engine, found)}
 
     @router.get("/pr/{number}", include_in_schema=False)
     def pull_html(request: Request, number: Number, sha: str = "") -> Response:
@@ -132,10 +131,14 @@ def pull_page(engine: Engine, number: int, sha: str) -> PullPage:
         runs=(before.id if before else None, after.id if after else None),
         error_rate=told.facts.error_rate,
         sections=tuple(_section(each, told) for each in told.sections),
-        pushes=tuple(
-            _push(engine, each, found) for each in pushes(engine, found.repository, number)
-        ),
+        pushes=_pushes(engine, found),
     )
+
+
+def _pushes(engine: Engine, shown: PullRuns) -> tuple[Push, ...]:
+    """All pushes of the pull request, newest first."""
+    known = pushes(engine, shown.repository, shown.number)
+    return tuple(_push(engine, each, shown) for each in known)
 
 
 def _run(engine: Engine, uid: str | None) -> Run | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from dashboard.asking import Wrong, ask
-from dashboard.matrix import Matrix, matrix
+from dashboard.matrix import Matrix, few_classes, matrix
 from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
 from runner.core.known import Standing
@@ -23,7 +23,8 @@ from runner.store import reads
 from runner.store.engine import Engine
 
 _RUNS_A_PAGE = 50
-_CLASSES_SHOWN = 80
+#: how many runs are looked at where none is named
+RECENT = 30
 _TOP = 8
 _REFRESH_S = 5
 
@@ -90,6 +91,11 @@ def newest(runs: Sequence[Run]) -> Run | None:
     return complete or next((run for run in runs if run.received), None)
 
 
+def chosen(engine: Engine, ref: str) -> Run | None:
+    """The run of that name; without one the newest of the last, if there are any."""
+    return reads.run(engine, ref) if ref else newest(reads.runs(engine, limit=RECENT))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsPage:
     """All runs, newest first."""
@@ -133,9 +139,6 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     verdicts = reads.verdicts(engine, run.id)
     asked = ask(engine, run, query, verdicts)
     found, wrong = asked.found, asked.wrong
-    types = {item.cell.model_type for item in found}
-    names = {(item.cell.model_type, item.cell.model_class) for item in found}
-    classes = len(names) <= _CLASSES_SHOWN or len(types) == 1
     previous = reads.previous_complete(engine, run)
     return RunPage(
         run=row(run),
@@ -144,7 +147,7 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         wrong=wrong,
         query_error=wrong.message if wrong else None,
         meant=len(found),
-        matrix=matrix(found, classes=classes),
+        matrix=matrix(found, classes=few_classes(found)),
         groups=_groups(explain_groups(engine, run, verdicts)[0], found),
         errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
         slowest=_top(found, "duration_s"),

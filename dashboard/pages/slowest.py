@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from dashboard.asking import Wrong, ask
-from dashboard.pages.runs import RunRow, newest, row
+from dashboard.pages.runs import RunRow, chosen, row
 from dashboard.rendering import render
 from runner.core.runs import CellVerdict, Run, Verdict
 from runner.store import reads
 from runner.store.engine import Engine
 
-_SHOWN, _RUNS = 50, 30
+_SHOWN = 50
 #: seconds that a band of durations ends at
 _BOUNDS = (1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
 
@@ -78,7 +78,7 @@ class SlowestPage:
 
 
 def slowest_page(engine: Engine, ref: str, query: str, by: Cost) -> SlowestPage:
-    run = reads.run(engine, ref) if ref else newest(reads.runs(engine, limit=_RUNS))
+    run = chosen(engine, ref)
     cells, took, wrong = _meant(engine, run, query, by) if run else ((), (), None)
     return SlowestPage(
         run=row(run) if run else None,

@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from dashboard.pages.groups import Asked, all_wanted
+from dashboard.pages.groups import ASKED, Asked, all_wanted
 from dashboard.pages.runs import Before
 from dashboard.rendering import render
 from dashboard.signin.visitors import form, visitor
@@ -32,8 +32,6 @@ _FIELDS = tuple(each.name for each in fields(Edit))
 #: in a form for many groups an empty field leaves what is there; this clears it
 CLEAR = "-"
 _PAGE = 50
-#: which groups a list showed
-_ASKED = ("run", "q", "state", "assignee", "kind", "owner", "sort")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +178,7 @@ def _one(
 
 def _many(engine: Engine, request: Request, sent: Mapping[str, Sequence[str]]) -> Response:
     typed = {name: sent.get(name, [""])[0].strip() for name in _FIELDS}
-    told: dict[str, Any] = {name: sent.get(f"asked_{name}", [""])[0] for name in _ASKED}
+    told: dict[str, Any] = {name: sent.get(f"asked_{name}", [""])[0] for name in ASKED}
     asked = Asked(**{name: value for name, value in told.items() if value})
     seen = _seen_of(sent)
     every = bool(sent.get("all", [""])[0])

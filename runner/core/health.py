@@ -17,7 +17,6 @@ from runner.core.nights import Night
 from runner.core.runs import Run, Verdict
 
 _LATE = timedelta(hours=26)
-_OF_PULLS = "of pull requests: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def rate_of(counts: Mapping[Verdict, int]) -> Rate:
 
 def line_of(run: Run) -> str | None:
     """What a run's line is called; None of a run of a pull request."""
-    if run.selection.startswith(_OF_PULLS):
+    if run.of_pulls:
         return None
     if night := Night.of(run):
         return f"nightly, {night.stack}"

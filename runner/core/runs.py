@@ -10,6 +10,9 @@ from harness.cells import Cell
 from harness.results import Stage
 from runner.core.schedule import Schedule
 
+#: what the selection of a run for pull requests begins with
+PULLS = "of pull requests: "
+
 
 class Verdict(StrEnum):
     """A cell's attempts folded into one: an outcome, or `flaky` (mixed), or `missing` (none)."""
@@ -153,6 +156,11 @@ class Run:
     progress: tuple[Progress, ...] = ()
     #: of the pass that executed most of it
     schedule: Schedule | None = None
+
+    @property
+    def of_pulls(self) -> bool:
+        """Whether it was run for pull requests, maybe of old code."""
+        return self.selection.startswith(PULLS)
 
     @property
     def received(self) -> int:

@@ -29,7 +29,6 @@ NOTE_CHARACTERS = 20_000
 _PERSON = re.compile(r"[\w.@+/-]{1,100}")
 _ISSUE = re.compile(r"https?://[^\s<>\"'\\^`{|}\x00-\x20\x7f]{4,500}")
 _SHORT_ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#(\d{1,9})")
-_PULLS = "of pull requests"
 
 
 class State(StrEnum):
@@ -225,7 +224,7 @@ def muted(found: Triage, *, today: date, version: Version | None) -> bool:
 
 def tells_of_fixes(run: Run) -> bool:
     """Whether a run can show that something fixed is back."""
-    return run.complete and not run.doubtful and not run.selection.startswith(_PULLS)
+    return run.complete and not run.doubtful and not run.of_pulls
 
 
 def comes_back(found: Triage, run: Run) -> bool:

@@ -156,9 +156,9 @@ def _closed(engine: Engine, plan: Plan, shares: int) -> tuple[str, ...]:
     verdicts = reads.verdicts(engine, reads.run(engine, plan.uid).id)
     missing = {each.cell for each in verdicts if each.verdict is Verdict.MISSING}
     writes.close_run(engine, plan.uid, closed_at=datetime.now(UTC), duration_s=None)
-    lost = []
+    lost, costs = [], costs_of(plan.expected)
     for number in range(1, shares + 1):
-        share = plan.shared(number, shares, costs=costs_of(plan.expected)).share
+        share = plan.shared(number, shares, costs=costs).share
         lacking = sum(cell in missing for cell in share)
         if lacking:
             lost.append(
@@ -192,11 +192,12 @@ def _enqueue(asked: Nightly, night: Night, plan: Plan, shares: int) -> int:
     cut = jobs(plan, name=night.stack, most=shares)
     kind = shard_kind(night.stack)
     known = {each.key for each in queue.work_of(asked.engine, kind, plan.uid) if _alive(each)}
+    costs = costs_of(plan.expected)
     for job in cut:
         key = f"{plan.uid} {job.shard}"
         if key not in known:
             number, _, count = job.shard.partition("/")
-            share = plan.shared(int(number), int(count), costs=costs_of(plan.expected)).share
+            share = plan.shared(int(number), int(count), costs=costs).share
             mine = replace(plan, cells=share, share=share, **_only(plan, share))
             payload = {"plan": spell_plan(mine), "revision": asked.revision, "shard": job.shard}
             with asked.engine.begin() as connection:

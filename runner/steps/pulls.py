@@ -21,6 +21,7 @@ from runner.core.pull.events import Pull
 from runner.core.pull.quoting import quoted
 from runner.core.pull.report import Commits, Facts, Report, nothing, pending, untouched
 from runner.core.pull.suggesting import suggested
+from runner.core.runs import PULLS
 from runner.revisions import Revision
 from runner.steps import running
 from runner.steps.comparing import compare_runs
@@ -169,7 +170,7 @@ def _plan(bench: Bench, side: Selected, revision: Revision, uid: str) -> Plan:
     """The plan of that name: a new one, or the one that somebody began."""
     if (bench.folder / "runs" / uid / "run.json").exists():
         return running.resume(bench.engine, uid, folder=bench.folder)
-    drafted = {"uid": uid, "zoo": bench.zoo, "selection": f"of pull requests: {uid}"}
+    drafted = {"uid": uid, "zoo": bench.zoo, "selection": f"{PULLS}{uid}"}
     return running.start(
         bench.engine, side, revision, folder=bench.folder, drafted=drafted, limits=bench.limits
     )

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, func, select
 
 from runner.core.runs import Run
 from runner.store import reads
+from runner.store.fleet import queue_counts
 from runner.store.tables import work
 
 _RUNS = 50
@@ -28,16 +29,13 @@ class Figures:
 
 def figures(engine: Engine) -> Figures:
     """What stands in the database now."""
-    waits = work.c.state.in_(("queued", "taken"))
     with engine.connect() as connection:
-        counted = select(work.c.state, func.count()).where(waits).group_by(work.c.state)
-        states: dict[str, int] = dict(connection.execute(counted).all())
         oldest = connection.scalar(
             select(func.min(work.c.queued_at)).where(work.c.state == "queued")
         )
     newest = reads.runs(engine, limit=_RUNS)
     return Figures(
-        work=states,
+        work=queue_counts(engine),
         waiting_since=None if oldest is None else reads.utc(oldest),
         open_runs=sum(run.closed_at is None for run in newest),
         newest_complete=next((run for run in newest if run.complete), None),

@@ -73,6 +73,11 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
+def secret_digest(secret: str) -> str:
+    """What is kept of a secret that is told once: a random one of 256 bits needs no salt."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
 def storable(body: str) -> str:
     """The text without what no database takes: NUL and lone surrogates."""
     return body.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")

@@ -4,7 +4,6 @@ A secret is told once, to the browser; only its digest is kept. A session that h
 ended, is found no more, and removed a month later.
 """
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, Select, delete, insert, select, update
 
 from runner.store.reads import utc
+from runner.store.rows import secret_digest
 from runner.store.tables import session as sessions_
 
 _KEPT = timedelta(days=30)
@@ -37,7 +37,7 @@ def begin(
     """A new session, and its secret."""
     secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
     row = {
-        "digest": _digest(secret),
+        "digest": secret_digest(secret),
         "login": login,
         "memberships": sorted(memberships),
         "started_at": now,
@@ -52,7 +52,7 @@ def begin(
 
 def session_of(engine: Engine, secret: str) -> Session | None:
     """The session with that secret, if it goes on."""
-    asked = _going().where(sessions_.c.digest == _digest(secret))
+    asked = _going().where(sessions_.c.digest == secret_digest(secret))
     return next(iter(_read(engine, asked)), None)
 
 
@@ -74,10 +74,6 @@ def end(engine: Engine, number: int, *, login: str | None = None) -> bool:
 def _going() -> Select[Any]:
     now = datetime.now(UTC)
     return select(sessions_).where(sessions_.c.expires_at > now, sessions_.c.ended_at.is_(None))
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def _read(engine: Engine, asked: Select[Any]) -> list[Session]:

@@ -4,7 +4,6 @@ A secret is told once, when it is made; only its digest is kept. A token has one
 results is good for the runs whose names its glob means.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from sqlalchemy import Engine, Select, insert, select, update
 from harness.errors import SelectionError
 from runner.core.access import Scope
 from runner.store.reads import utc
+from runner.store.rows import secret_digest
 from runner.store.tables import token as tokens_
 
 _PREFIX = "emx_"
@@ -51,7 +51,7 @@ def create_token(
         "project": project,
         "scope": scope.value,
         "runs": runs,
-        "digest": _digest(secret),
+        "digest": secret_digest(secret),
         "created_at": datetime.now(UTC),
     }
     with engine.begin() as connection:
@@ -67,7 +67,7 @@ def all_tokens(engine: Engine) -> list[Token]:
 def token_of(engine: Engine, secret: str) -> Token | None:
     """The token with that secret, unless it was revoked; that it was used is noted."""
     asked = select(tokens_).where(
-        tokens_.c.digest == _digest(secret), tokens_.c.revoked_at.is_(None)
+        tokens_.c.digest == secret_digest(secret), tokens_.c.revoked_at.is_(None)
     )
     found = next(iter(_read(engine, asked)), None)
     now = datetime.now(UTC)
@@ -86,10 +86,6 @@ def revoke_token(engine: Engine, number: int) -> None:
             raise SelectionError(f"no token {number}; see: export-matrix token list")
         one = update(tokens_).where(tokens_.c.id == number, tokens_.c.revoked_at.is_(None))
         connection.execute(one.values(revoked_at=datetime.now(UTC)))
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def _read(engine: Engine, asked: Select[Any]) -> list[Token]:
