@@ -12,14 +12,7 @@ from runner.core.diff import CellChange, Diff, GroupChange
 from runner.core.inline import CELLS_PER_GROUP, arrow, code, escape, line
 from runner.core.known import Standing
 from runner.core.runs import Run
-from runner.core.sections import (
-    confirmed_markdown,
-    confirmed_text,
-    known_markdown,
-    known_text,
-    numbers_markdown,
-    numbers_text,
-)
+from runner.core.sections import sections_markdown, sections_text
 
 _NAMES_PER_ROOT = 8
 
@@ -100,9 +93,7 @@ def _text(diff: Diff) -> Iterator[str]:
                 if others:
                     yield f"           {dependants(item, others)}"
             yield from _left_out(group, "    ")
-    yield from confirmed_text(diff)
-    yield from numbers_text(diff)
-    yield from known_text(diff)
+    yield from sections_text(diff)
 
 
 def _whose(diff: Diff, group: GroupChange) -> Iterator[str]:
@@ -164,9 +155,7 @@ def _markdown(diff: Diff) -> Iterator[str]:
                 why = escape("; ".join(filter(None, parts)))
                 yield f"    - {code(item.cell.id)} ({arrow(item)}) {why}".rstrip()
             yield from _left_out(group, "    - ")
-    yield from confirmed_markdown(diff)
-    yield from numbers_markdown(diff)
-    yield from known_markdown(diff)
+    yield from sections_markdown(diff)
 
 
 def _of(diff: Diff, change: Change) -> list[GroupChange]:

@@ -1,13 +1,15 @@
-"""The sections of a diff beside those of its changes, as text and as Markdown.
+"""The sections of a diff beside those of its changes, and they as text and as Markdown.
 
 What known failures tell, and what executing apparent losses again came to. Every one is counted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from runner.core.confirm import Confirmed
 from runner.core.diff import CellChange, Diff
-from runner.core.inline import CELLS_PER_GROUP, arrow, code, escape, line, more
+from runner.core.inline import CELLS_PER_GROUP, arrow, code, escape, line
 from runner.core.known import Entry, Standing
 from runner.core.numbers import ENOUGH, Measure, Move
 
@@ -48,84 +50,102 @@ CONFIRMED = {
 }
 
 
-def known_text(diff: Diff) -> Iterator[str]:
-    for standing, count in diff.known.counts.items():
-        yield ""
-        yield f"{count} {STANDINGS[standing]}"
-        for entry, cells in diff.changed(standing):
-            yield f"  {entry.row.place}  {line(_told(entry, standing))}"
-            for item in cells[:CELLS_PER_GROUP]:
-                yield f"    {arrow(item)}  {item.cell.id}{_why(item)}"
-            yield from more(len(cells), "    ")
-    if diff.added_skips:
-        yield ""
-        yield f"{len(diff.added_skips)} {ADDED_SKIPS}"
-        for row in diff.added_skips:
-            yield f"  {row.place}  {line(row.cells)}  {line(row.reason)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A line, and the lines under it."""
+
+    #: `✅ ⟹ ❌`
+    sign: str = ""
+    #: names of ours
+    names: tuple[str, ...]
+    #: may be anybody's words
+    said: str = ""
+    under: tuple["Point", ...] = ()
+    #: of those under it, how many are left out
+    more: int = 0
 
 
-def confirmed_text(diff: Diff) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A counted heading, and its lines."""
+
+    heading: str
+    points: tuple[Point, ...] = ()
+    #: how many are left out
+    more: int = 0
+
+
+def sections(diff: Diff) -> Iterator[Section]:
+    """In the order in which they are told."""
     for outcome, cells in diff.executed_again:
-        yield ""
-        yield f"{len(cells)} {CONFIRMED[outcome]}"
-        for item in cells[:CELLS_PER_GROUP]:
-            yield f"    {arrow(item)}  {item.cell.id}  {line(_evidence(item))}"
-        yield from more(len(cells), "    ")
+        points = (_cell(item, _evidence(item)) for item in cells)
+        yield _counted(CONFIRMED[outcome], points, len(cells))
     if diff.unconfirmed:
-        yield ""
-        yield f"{len(diff.unconfirmed)} not executed again yet: {confirm_command(diff)}"
-
-
-def known_markdown(diff: Diff) -> Iterator[str]:
+        yield Section(
+            heading=f"{len(diff.unconfirmed)} not executed again yet",
+            points=(Point(names=(confirm_command(diff),)),),
+        )
+    if moved := diff.numbers.moved:
+        points = (Point(names=(each.cell.id,), said=moved_line(each)) for each in moved)
+        yield _counted(MOVED, points, len(moved))
+    if diff.numbers.too_few:
+        yield Section(heading=f"{diff.numbers.too_few} {TOO_FEW}")
     for standing, count in diff.known.counts.items():
-        yield ""
-        yield f"#### {count} {STANDINGS[standing]}"
-        for entry, cells in diff.changed(standing):
-            yield f"- {code(entry.row.place)} {escape(_told(entry, standing))}"
-            for item in cells[:CELLS_PER_GROUP]:
-                yield f"    - {code(item.cell.id)} ({arrow(item)}){escape(_why(item))}"
-            yield from more(len(cells), "    - ")
-    if diff.added_skips:
-        yield ""
-        yield f"#### {len(diff.added_skips)} {ADDED_SKIPS}"
-        for row in diff.added_skips:
-            yield f"- {code(row.place)} {code(row.cells)} {escape(row.reason)}"
+        entries = tuple(_entry(*each, standing) for each in diff.changed(standing))
+        yield Section(heading=f"{count} {STANDINGS[standing]}", points=entries)
+    if added := diff.added_skips:
+        skips = tuple(Point(names=(each.place, each.cells), said=each.reason) for each in added)
+        yield Section(heading=f"{len(added)} {ADDED_SKIPS}", points=skips)
 
 
-def confirmed_markdown(diff: Diff) -> Iterator[str]:
-    for outcome, cells in diff.executed_again:
-        yield ""
-        yield f"#### {len(cells)} {CONFIRMED[outcome]}"
-        for item in cells[:CELLS_PER_GROUP]:
-            yield f"- {code(item.cell.id)} ({arrow(item)}) {escape(_evidence(item))}"
-        yield from more(len(cells), "- ")
-    if diff.unconfirmed:
-        yield ""
-        yield f"{len(diff.unconfirmed)} not executed again yet: {code(confirm_command(diff))}"
+def sections_text(diff: Diff) -> Iterator[str]:
+    """For a terminal."""
+    for section in sections(diff):
+        yield from ("", section.heading, *_text(section.points, section.more, "  "))
 
 
-def numbers_text(diff: Diff) -> Iterator[str]:
-    if diff.numbers.moved:
-        yield ""
-        yield f"{len(diff.numbers.moved)} {MOVED}"
-        for each in diff.numbers.moved[:CELLS_PER_GROUP]:
-            yield f"    {moved_line(each)}  {each.cell.id}"
-        yield from more(len(diff.numbers.moved), "    ")
-    if diff.numbers.too_few:
-        yield ""
-        yield f"{diff.numbers.too_few} {TOO_FEW}"
+def sections_markdown(diff: Diff) -> Iterator[str]:
+    for section in sections(diff):
+        yield from ("", f"#### {section.heading}", *_markdown(section.points, section.more, ""))
 
 
-def numbers_markdown(diff: Diff) -> Iterator[str]:
-    if diff.numbers.moved:
-        yield ""
-        yield f"#### {len(diff.numbers.moved)} {MOVED}"
-        for each in diff.numbers.moved[:CELLS_PER_GROUP]:
-            yield f"- {code(each.cell.id)} {escape(moved_line(each))}"
-        yield from more(len(diff.numbers.moved), "- ")
-    if diff.numbers.too_few:
-        yield ""
-        yield f"{diff.numbers.too_few} {TOO_FEW}"
+def _text(points: Iterable[Point], more: int, indent: str) -> Iterator[str]:
+    for each in points:
+        yield indent + "  ".join(filter(None, (each.sign, *each.names, line(each.said))))
+        yield from _text(each.under, each.more, f"{indent}  ")
+    if more:
+        yield f"{indent}and {more} more"
+
+
+def _markdown(points: Iterable[Point], more: int, indent: str) -> Iterator[str]:
+    for each in points:
+        sign = f"({each.sign})" if each.sign else ""
+        parts = (*map(code, each.names), sign, escape(each.said))
+        yield f"{indent}- {' '.join(filter(None, parts))}"
+        yield from _markdown(each.under, each.more, f"{indent}    ")
+    if more:
+        yield f"{indent}- and {more} more"
+
+
+def _counted(title: str, points: Iterable[Point], count: int) -> Section:
+    told = tuple(islice(points, CELLS_PER_GROUP))
+    return Section(heading=f"{count} {title}", points=told, more=count - len(told))
+
+
+def _entry(entry: Entry, cells: Sequence[CellChange], standing: Standing) -> Point:
+    """A known failure: what to do where it is better or expired, else what it is about."""
+    asks = standing in (Standing.BETTER, Standing.EXPIRED)
+    told = [_cell(item, item.known.why if item.known else "") for item in cells[:CELLS_PER_GROUP]]
+    return Point(
+        names=(entry.row.place,),
+        said=(entry.advice if asks else None) or entry.row.reason,
+        under=tuple(told),
+        more=len(cells) - len(told),
+    )
+
+
+def _cell(item: CellChange, said: str) -> Point:
+    return Point(sign=arrow(item), names=(item.cell.id,), said=said)
 
 
 def moved_line(found: Move) -> str:
@@ -143,13 +163,3 @@ def confirm_command(diff: Diff) -> str:
 
 def _evidence(item: CellChange) -> str:
     return item.confirmation.why if item.confirmation else ""
-
-
-def _told(entry: Entry, standing: Standing) -> str:
-    """What to do with an entry that is better or expired; else what it is about."""
-    asks = standing in (Standing.BETTER, Standing.EXPIRED)
-    return (entry.advice if asks else None) or entry.row.reason
-
-
-def _why(item: CellChange) -> str:
-    return f"  {line(item.known.why)}" if item.known else ""

@@ -223,7 +223,7 @@ def test_a_death_that_comes_each_time_is_a_loss_and_one_that_does_not_is_in_doub
 
 def test_a_diff_says_what_was_not_executed_again_and_with_which_command_it_is() -> None:
     told = as_text(_diff([_found(Verdict.PASS)], [_found(Verdict.FAIL)]))
-    assert "1 not executed again yet: export-matrix confirm 1 2" in told
+    assert "1 not executed again yet\n  export-matrix confirm 1 2" in told
 
 
 def test_versions_that_a_revision_brings_are_no_other_stack() -> None:
