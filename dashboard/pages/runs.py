@@ -39,6 +39,7 @@ class RunRow:
     id: int
     uid: str
     revision: str
+    branch: str | None
     stack: Mapping[str, str]
     selection: str
     started_at: datetime
@@ -67,6 +68,7 @@ def row(run: Run) -> RunRow:
         id=run.id,
         uid=run.uid,
         revision=run.revision,
+        branch=run.branch,
         stack=run.stack,
         selection=run.selection or "made elsewhere, without its plan",
         started_at=run.started_at,

@@ -57,7 +57,7 @@ _CELL: dict[str, type] = {
     "graph_nodes": int, "carried_from": str,
 }  # fmt: skip
 _RUN: dict[str, type] = {
-    "id": int, "uid": str, "revision": str, "selection": str, "started_at": datetime,
+    "id": int, "uid": str, "revision": str, "branch": str, "selection": str, "started_at": datetime,
     "closed_at": datetime, "duration_s": float, "expected": int, "received": int, "complete": bool,
 }  # fmt: skip
 

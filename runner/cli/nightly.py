@@ -119,6 +119,7 @@ def nightly(  # noqa: PLR0913  (one parameter per option)
     room = _options({"-n": workers, "--memory-budget": memory_budget})
     ray = _options({"--executor": executor, "--ray-address": ray_address})
     where = ["--checkout", str(pinned.checkout)] if pinned.checkout else []
+    branch = _options({"--branch": pinned.branch})
     axes = [f"--backend={each}" for each in backend or ()]
     axes += [f"--variant={each}" for each in variant or ()]
     asked = Nightly(
@@ -128,7 +129,7 @@ def nightly(  # noqa: PLR0913  (one parameter per option)
         revision=pinned.text,
         name=pinned.name,
         stacks=stacks,
-        words=[*(words or ()), *axes, "--provider", zoo, *bounds],
+        words=[*(words or ()), *axes, "--provider", zoo, *branch, *bounds],
         room=[*room, *ray],
         confirm=[*where, *bounds, *room] if confirm else None,
         variables=variables,

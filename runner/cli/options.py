@@ -37,6 +37,13 @@ RevisionName = Annotated[
         help="`installed`, a release such as 5.22.2, or a commit: path/to/transformers@main.",
     ),
 ]
+BranchName = Annotated[
+    str | None,
+    typer.Option(
+        "--branch",
+        help="Branch of Transformers that the run is of, where --revision names a commit of it.",
+    ),
+]
 ZooName = Annotated[
     str,
     typer.Option(

@@ -11,6 +11,7 @@ from runner.cli.options import (
     DEFAULT_ZOO,
     INSTALLED,
     Backends,
+    BranchName,
     Database,
     DynamicShapes,
     Files,
@@ -54,6 +55,7 @@ def plan(  # noqa: PLR0913  (one parameter per option)
     revision: RevisionName = INSTALLED,
     zoo: ZooName = DEFAULT_ZOO,
     dynamic_shapes: DynamicShapes = None,
+    branch: BranchName = None,
     name: Annotated[
         str | None,
         typer.Option(help="Unique name of the run. Default: made from time and revision."),
@@ -73,7 +75,7 @@ def plan(  # noqa: PLR0913  (one parameter per option)
     with err.status("finding the model classes …"):
         resolved = resolve(revision, cache=settings().folder)
         selected = select(asked, revision_path=resolved.path)
-    texts = what_is_asked(asked, name)
+    texts = what_is_asked(asked, name, branch)
     drafted = running.draft(
         engine, selected, resolved, folder=settings().folder, drafted=texts, limits=rules
     )
@@ -92,9 +94,11 @@ def plan(  # noqa: PLR0913  (one parameter per option)
     )
 
 
-def what_is_asked(asked: Asked, name: str | None) -> dict[str, str]:
+def what_is_asked(asked: Asked, name: str | None, branch: str | None) -> dict[str, str]:
     """The texts that a plan is drafted from."""
     drafted = {"selection": asked.text, "zoo": asked.zoo} | ({"uid": name} if name else {})
+    if branch:
+        drafted["branch"] = branch
     if asked.shapes:
         drafted["dynamic_shapes"] = asked.shapes.read_text(encoding="utf-8")
     return drafted

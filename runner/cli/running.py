@@ -1,6 +1,7 @@
 """`run`: the command that makes results."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from runner.cli.options import (
     DEFAULT_ZOO,
     INSTALLED,
     Backends,
+    BranchName,
     CasePath,
     Database,
     DynamicShapes,
@@ -51,7 +53,7 @@ from runner.store.engine import Engine, ensure
 _COMMIT = re.compile("[0-9a-f]{12}")
 _PLANNED = (
     "a plan says what is run: beside --plan there can be no SELECT, and none of --backend, "
-    "--variant, --case, --dynamic-shapes, --name and --resume"
+    "--variant, --case, --dynamic-shapes, --branch, --name and --resume"
 )
 
 
@@ -69,6 +71,7 @@ def run(  # noqa: PLR0913  (one parameter per option)
     zoo: ZooName = DEFAULT_ZOO,
     case: CasePath = None,
     dynamic_shapes: DynamicShapes = None,
+    branch: BranchName = None,
     workers: Workers = None,
     plan_file: Annotated[
         Path | None,
@@ -115,13 +118,14 @@ def run(  # noqa: PLR0913  (one parameter per option)
     )
     own = own_limits(limits, time_s=time_limit, memory_mib=memory_limit)
     if plan_file is not None:
-        if any([words, backend, variant, case, dynamic_shapes, name, resume]):
+        if any([words, backend, variant, case, dynamic_shapes, branch, name, resume]):
             raise SelectionError(_PLANNED)
         plan = _given(engine, plan_file, revision, shard=_share(shard), own=own)
     elif resume is None:
         asked = asked_for(words, backend, variant, zoo, case=case, shapes=dynamic_shapes)
         rules = limit_rules(limits, time_s=time_limit, memory_mib=memory_limit)
-        plan = _planned(engine, asked, revision, shard=_share(shard), name=name, limits=rules)
+        drafted = what_is_asked(asked, name, branch)
+        plan = _planned(engine, asked, revision, drafted, shard=_share(shard), limits=rules)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)
         plan = replace(plan, limits=(*own, *plan.limits))
@@ -145,9 +149,9 @@ def _planned(  # noqa: PLR0913  (what a plan is made from)
     engine: Engine,
     asked: Asked,
     revision: str,
+    drafted: Mapping[str, str],
     *,
     shard: tuple[int, int],
-    name: str | None,
     limits: tuple[LimitRule, ...],
 ) -> Plan:
     with err.status("finding the model classes …"):
@@ -158,7 +162,7 @@ def _planned(  # noqa: PLR0913  (what a plan is made from)
         selected,
         resolved,
         folder=settings().folder,
-        drafted=what_is_asked(asked, name),
+        drafted=drafted,
         limits=limits,
         shard=shard,
     )

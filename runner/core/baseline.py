@@ -4,7 +4,8 @@
    own revision; one of the same selection comes before any other.
 2. Of a commit: the newest run of its merge base with the main branch, else of the nearest ancestor
    of that, along first parents.
-3. Else, or where nobody can ask git: the newest run before it, the "last complete nightly".
+3. Else, or where nobody can ask git: the newest run before it, the "last complete nightly"; one of
+   its own branch comes before any other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,13 +37,17 @@ class Ancestry:
 def choose(head: Run, runs: Iterable[Run], ancestry: Ancestry | None) -> Baseline | None:
     """The baseline among these runs; None if there is none."""
     fit = [each for each in runs if _fits(each, head)]
-    fit.sort(key=lambda each: (each.selection != head.selection, -each.id))
+    fit.sort(key=lambda each: (each.selection != head.selection, _elsewhere(each, head), -each.id))
     return (ancestry and _by_ancestry(head, fit, ancestry)) or _last(head, fit, ancestry)
 
 
 def _fits(run: Run, head: Run) -> bool:
     other = run.id != head.id and run.revision != head.revision
     return other and run.complete and run.expected >= head.expected
+
+
+def _elsewhere(run: Run, head: Run) -> bool:
+    return run.branch != head.branch
 
 
 def _by_ancestry(head: Run, fit: Sequence[Run], ancestry: Ancestry) -> Baseline | None:
@@ -65,7 +70,8 @@ def _last(head: Run, fit: Sequence[Run], ancestry: Ancestry | None) -> Baseline 
         return None
     lacking = f"; no run at its merge base with {ancestry.onto} or before it" if ancestry else ""
     same = " of this selection" if run.selection == head.selection else ""
-    why = f"run {run.id} at {run.revision}, the last complete one{same} before it"
+    branch = f" on {head.branch}" if head.branch and not _elsewhere(run, head) else ""
+    why = f"run {run.id} at {run.revision}, the last complete one{same}{branch} before it"
     return Baseline(run=run, why=f"{why}{lacking}{_other(run, head)}")
 
 

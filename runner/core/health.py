@@ -1,7 +1,7 @@
 """How healthy the newest complete run of a line is.
 
-- A *line* is what is run again and again to be compared: the nights on one stack, releases, or
-  commits with the same torch. Runs of pull requests are of none.
+- A *line* is what is run again and again to be compared: the nights of a branch on one stack,
+  releases, or commits of a branch with the same torch. Runs of pull requests are of none.
 - A rate is n of N: N are all cells but skips. Errors of ours and missing results count as not
   passing, so that nothing is made better by leaving it out.
 - A line of nights whose last complete run is older than a day and two hours is late.
@@ -45,10 +45,11 @@ def line_of(run: Run) -> str | None:
     """What a run's line is called; None of a run of a pull request."""
     if run.of_pulls:
         return None
+    of = f" of {run.branch}" if run.branch else ""
     if night := Night.of(run):
-        return f"nightly, {night.stack}"
+        return f"nightly{of}, {night.stack}"
     torch = run.stack.get("torch", "an unknown version")
-    return f"{'releases' if _is_release(run.revision) else 'commits'}, torch {torch}"
+    return f"{'releases' if _is_release(run.revision) else 'commits'}{of}, torch {torch}"
 
 
 def _is_release(revision: str) -> bool:

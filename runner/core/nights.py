@@ -64,8 +64,13 @@ def uid_prefix(stack: str | None = None) -> str:
 
 
 def last_complete(head: Run, nights: Iterable[Run]) -> Run | None:
-    """The baseline of a night: the newest complete one before it, of the same selection if any."""
+    """The baseline of a night: the newest complete one before it, of the same selection if any.
+
+    One of another branch tells nothing; of a night of before branches were noted nobody knows.
+    """
     fit = [run for run in nights if run.id < head.id and run.complete]
+    fit = [run for run in fit if run.branch in (head.branch, None)]
+    fit = [run for run in fit if run.branch == head.branch] or fit
     same = [run for run in fit if run.selection == head.selection]
     return max(same or fit, key=lambda run: run.id, default=None)
 

@@ -141,6 +141,8 @@ class Run:
     #: unique everywhere, the one in result lines, `20261123T141500-5.23.0-3f9a`
     uid: str
     revision: str
+    #: of Transformers; None of a release, and where nobody knows
+    branch: str | None = None
     stack: Mapping[str, str]
     #: what was asked for, as typed
     selection: str

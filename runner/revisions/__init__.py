@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import RevisionError
-from runner.revisions.commits import commit, extract
+from runner.revisions.commits import branch_named, commit, extract
 from runner.revisions.releases import fetch
 from runner.revisions.requirements import Pip, run_pip
 
@@ -28,6 +28,8 @@ class Revision:
     name: str
     #: folder to put first on the path; None for what is installed
     path: Path | None = None
+    #: the branch that it was named by
+    branch: str | None = None
 
 
 def resolve(text: str, *, cache: Path, pip: Pip = run_pip) -> Revision:
@@ -48,7 +50,8 @@ def resolve(text: str, *, cache: Path, pip: Pip = run_pip) -> Revision:
     if "@" in text or "/" in text:
         sha = commit(Path(folder), reference)
         home = extract(Path(folder), sha, cache=cache, pip=pip)
-        return Revision(name=sha[:_SHORT], path=home / "src")
+        branch = branch_named(Path(folder), reference)
+        return Revision(name=sha[:_SHORT], path=home / "src", branch=branch)
     try:
         Version(text)
     except InvalidVersion:

@@ -48,6 +48,22 @@ def commit(checkout: Path, reference: str) -> str:
         raise RevisionError(f"{checkout} has no commit or branch {reference!r}") from None
 
 
+def branch_named(checkout: Path, reference: str) -> str | None:
+    """The branch that a reference names, without its remote; None if it names none."""
+    asked = ("rev-parse", "--verify", "--quiet", "--symbolic-full-name", "--end-of-options")
+    try:
+        whole = git(checkout, *asked, reference or "HEAD").strip()
+    except RevisionError:
+        return None
+    match whole.split("/", 3):
+        case ["refs", "heads", *parts]:
+            return "/".join(parts)
+        case ["refs", "remotes", _remote, branch] if branch != "HEAD":
+            return branch
+        case _:
+            return None
+
+
 def between(checkout: Path, good: str, bad: str) -> list[str]:
     """The commits from one to a later one, oldest first, along first parents.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.revisions import resolve
-from runner.revisions.commits import commit
+from runner.revisions.commits import branch_named, commit
 from runner.revisions.newest import NEWEST, bring_up_to_date, newest_release
 
 
@@ -18,6 +18,8 @@ class Pinned:
     name: str
     #: the clone that it is a commit of
     checkout: Path | None = None
+    #: and of which branch
+    branch: str | None = None
     #: why the clone may lag behind its remotes
     stale: str | None = None
 
@@ -34,4 +36,10 @@ def pin(text: str, *, fetch: bool, cache: Path) -> Pinned:
     checkout = Path(folder).resolve()
     stale = bring_up_to_date(checkout) if fetch and checkout.is_dir() else None
     sha = commit(checkout, reference)
-    return Pinned(text=f"{checkout}@{sha}", name=sha[:12], checkout=checkout, stale=stale)
+    return Pinned(
+        text=f"{checkout}@{sha}",
+        name=sha[:12],
+        checkout=checkout,
+        branch=branch_named(checkout, reference),
+        stale=stale,
+    )

@@ -56,6 +56,8 @@ class Plan:
     zoo: str = TRANSFORMERS
     #: the dynamic shapes that a user gives, as TOML
     dynamic_shapes: str = ""
+    #: of Transformers, where it is known
+    branch: str | None = None
     #: what each cell of the run is expected to take
     expected: Mapping[Cell, Expected] = field(default_factory=dict)
     #: what cells may take: a user's rules, then the project's

@@ -67,7 +67,8 @@ def planned(bench: Bench, ready: Prepared, cells: Chosen, *, fresh: str = "") ->
     facts, commits = facts_of(bench, ready, cells), ready.commits
     what = hashlib.sha256("\n".join([fresh, *sorted(each.id for each in cells.cells)]).encode())
     name = f"{bench.github.repository.replace('/', '-')}-{what.hexdigest()[:8]}"
-    before = _plan(bench, cells.before, ready.before, f"base-{commits.base[:12]}-{name}")
+    base = replace(ready.before, branch=commits.base_branch)
+    before = _plan(bench, cells.before, base, f"base-{commits.base[:12]}-{name}")
     after = _plan(bench, cells.after, ready.after, f"pr{facts.number}-{commits.run[:12]}-{name}")
     runs = PullRuns(
         repository=bench.github.repository,

@@ -90,8 +90,8 @@ def draft(  # noqa: PLR0913  (what a plan is made from)
 ) -> Plan:
     """A run as planned, of which nothing is there yet.
 
-    `drafted` holds `selection`, `zoo` and, if given, `dynamic_shapes` and the `uid` that several
-    machines share. Without `limits`, the project's hold.
+    `drafted` holds `selection`, `zoo` and, if given, `dynamic_shapes`, the `branch`, and the `uid`
+    that several machines share. Without `limits`, the project's hold.
     """
     now = datetime.now(UTC)
     uid = drafted.get("uid") or new_uid(revision.name, now)
@@ -109,6 +109,7 @@ def draft(  # noqa: PLR0913  (what a plan is made from)
         share=selected.cells,
         zoo=drafted["zoo"],
         dynamic_shapes=drafted.get("dynamic_shapes", ""),
+        branch=drafted.get("branch") or revision.branch,
         limits=project_rules() if limits is None else limits,
         expected=expected(selected.cells, known.seconds, known.mib),
     )
@@ -157,6 +158,7 @@ def open_planned(engine: Engine, plan: Plan) -> Run:
         engine,
         uid=plan.uid,
         revision=plan.revision,
+        branch=plan.branch,
         stack=plan.stack,
         selection=plan.selection,
         started_at=plan.started_at,

@@ -73,20 +73,25 @@ def _no_run(connection: Connection, ref: str) -> str:
 
 
 def previous_complete(engine: Engine, run: Run) -> Run | None:
-    """The baseline of a run: the newest earlier complete one, if possible of the same selection."""
+    """The baseline of a run: the newest earlier complete one, of the same selection if possible.
+
+    Of those, one of the same branch comes before any other.
+    """
     closed = select(runs_).where(runs_.c.id < run.id, runs_.c.closed_at.is_not(None))
     newest = closed.order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
+    same = newest.where(runs_.c.selection == run.selection)
+    asked = (same.where(runs_.c.branch.is_not_distinct_from(run.branch)), same, newest)
     with engine.connect() as connection:
-        same = read_runs(connection, newest.where(runs_.c.selection == run.selection))
-        found = [*same, *read_runs(connection, newest)]
-    return next((earlier for earlier in found if earlier.complete), None)
+        found = (earlier for question in asked for earlier in read_runs(connection, question))
+        return next((earlier for earlier in found if earlier.complete), None)
 
 
 def baselines(engine: Engine, head: Run, names: Sequence[str]) -> list[Run]:
     """The closed runs of those revisions, and the newest before a run, also of its selection."""
     closed = select(runs_).where(runs_.c.closed_at.is_not(None), runs_.c.id != head.id)
     newest = closed.where(runs_.c.id < head.id).order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
-    asked = [newest.where(runs_.c.selection == head.selection), newest]
+    same = newest.where(runs_.c.selection == head.selection)
+    asked = [same.where(runs_.c.branch.is_not_distinct_from(head.branch)), same, newest]
     asked += [closed.where(runs_.c.revision.in_(names))] if names else []
     with engine.connect() as connection:
         found = [each for question in asked for each in read_runs(connection, question)]
@@ -123,6 +128,7 @@ def _run(row: Row[Any], counts: Mapping[str, int]) -> Run:
         id=row.id,
         uid=row.uid,
         revision=row.revision,
+        branch=row.branch,
         stack=row.stack,
         selection=row.selection,
         started_at=utc(row.started_at),

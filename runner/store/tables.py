@@ -48,6 +48,8 @@ run = Table(
     Column("id", Integer, primary_key=True),
     Column("uid", String(200), nullable=False, unique=True),
     Column("revision", String(200), nullable=False),
+    # of Transformers, where it is known
+    Column("branch", String(300)),
     Column("stack", JSON, nullable=False),
     Column("selection", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),

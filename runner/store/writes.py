@@ -32,6 +32,7 @@ from runner.store.tables import fingerprint, rerun, result, run, text, verdict
 from runner.store.triages import reopen
 
 Label = Callable[[Result], Result]
+_PLANNED = ("expected", "selection", "started_at", "branch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,14 @@ def open_run(  # noqa: PLR0913  (the columns of a run)
     selection: str,
     started_at: datetime,
     cells: Iterable[Cell],
+    branch: str | None = None,
 ) -> Run:
     """Make the run with its expected cells, all missing; a run that is there is opened again."""
     expected = sorted({cell.id for cell in cells})
     row = {
         "uid": uid,
         "revision": revision,
+        "branch": branch,
         "stack": dict(stack),
         "selection": selection,
         "started_at": started_at,
@@ -66,7 +69,7 @@ def open_run(  # noqa: PLR0913  (the columns of a run)
         insert_new(connection, run, [row])
         opened = update(run).where(run.c.uid == uid)
         # What shard results made known before their plan was has no expectation yet.
-        planned = {name: row[name] for name in ("expected", "selection", "started_at")}
+        planned = {name: row[name] for name in _PLANNED}
         connection.execute(opened.where(run.c.expected < len(expected)).values(**planned))
         connection.execute(opened.values(closed_at=None, summary=None, tally=None))
         run_id = ids(connection, run, "uid", [uid])[uid]

@@ -12,7 +12,7 @@ from harness.results import Outcome, Result
 from runner.core.runs import Run
 from runner.settings import settings
 from runner.steps.baselines import baseline_of, required_baseline
-from runner.store import writes
+from runner.store import reads, writes
 from runner.store.engine import Engine
 from tests.unit.test_revisions_commits import git
 
@@ -41,12 +41,13 @@ def _sha(clone: Path, name: str) -> str:
     return git(clone, "rev-parse", name)[:12]
 
 
-def _run(engine: Engine, revision: str) -> Run:
+def _run(engine: Engine, revision: str, *, branch: str | None = None) -> Run:
     uid = f"{revision}-run"
     writes.open_run(
         engine,
         uid=uid,
         revision=revision,
+        branch=branch,
         stack={},
         selection="all",
         started_at=NOW,
@@ -81,6 +82,15 @@ def test_a_usual_clone_that_lacks_the_commit_is_told_of_with_the_last_run(
     found = required_baseline(engine, _run(engine, "0123456789ab"))
     assert found.run.id == last.id
     assert "its merge base is not known" in found.why
+
+
+def test_what_changed_is_told_since_the_last_run_of_the_branch(engine: Engine) -> None:
+    first = _run(engine, "a" * 12, branch="main")
+    other = _run(engine, "b" * 12, branch="v5")
+    assert reads.previous_complete(engine, other) == first
+    head = _run(engine, "c" * 12, branch="main")
+    assert reads.previous_complete(engine, head) == first
+    assert required_baseline(engine, head).run == first
 
 
 def test_a_first_run_has_nothing_to_be_compared_with(engine: Engine) -> None:

@@ -188,6 +188,7 @@ def test_two_nights_tell_what_the_second_lost_once_to_everybody(world: World) ->
     before = reads.run(world.engine(), "latest")
     assert world.night(25)[0] == 0
     assert reads.run(world.engine(), "latest") == before
+    assert before.branch == "main"
     assert len(world.people.posts) == len(world.people.mails) == 2
 
 

@@ -73,5 +73,13 @@ def test_without_git_it_is_the_last_complete_one_of_the_selection() -> None:
     assert found.why.endswith("the last complete one of this selection before it")
 
 
+def test_without_git_the_last_one_of_its_branch_comes_before_a_later_one_of_another() -> None:
+    runs = [replace(_run(1, "x"), branch="main"), replace(_run(2, "y"), branch="other")]
+    found = choose(replace(HEAD, branch="main"), runs, None)
+    assert found is not None
+    assert found.run.id == 1
+    assert found.why.endswith("the last complete one of this selection on main before it")
+
+
 def test_a_later_run_is_no_nightly_before_it_and_nothing_is_chosen_from_nothing() -> None:
     assert choose(HEAD, [_run(10, "x"), _run(8, "h"), HEAD], None) is None

@@ -1,5 +1,6 @@
 """Lines of runs, rates with honest denominators, lateness and ages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,6 +31,8 @@ NIGHT = "nightly--torch-nightly--2026-11-24--5.23.0"
     ("run", "line"),
     [
         (_run(NIGHT), "nightly, torch-nightly"),
+        (replace(_run(NIGHT), branch="main"), "nightly of main, torch-nightly"),
+        (replace(_run("a", revision="decba1d2ea00"), branch="v5"), "commits of v5, torch 2.13.0"),
         (_run("a"), "releases, torch 2.13.0"),
         (_run("a", revision="decba1d2ea00"), "commits, torch 2.13.0"),
         (_run("a", selection="of pull requests: a"), None),

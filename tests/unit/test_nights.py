@@ -86,6 +86,16 @@ def test_a_night_is_compared_with_the_last_complete_one_of_its_selection() -> No
     assert last_complete(head, [head, nights[2]]) == nights[2]
 
 
+def test_a_night_is_compared_with_its_own_branch_or_one_of_which_nobody_knows() -> None:
+    head, other, unknown, own = (
+        replace(_run(number), branch=branch)
+        for number, branch in [(9, "main"), (8, "v5-release"), (7, None), (6, "main")]
+    )
+    assert last_complete(head, [head, other, unknown, own]) == own
+    assert last_complete(head, [head, other, unknown]) == unknown
+    assert last_complete(head, [head, other]) is None
+
+
 def test_a_night_of_which_nothing_was_run_is_incomplete_and_says_why() -> None:
     told = in_vain(NIGHT, "run ended with exit code 9")
     assert not told.complete

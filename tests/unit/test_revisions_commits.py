@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import RevisionError
 from runner.revisions import resolve
-from runner.revisions.commits import between, commit, log_line
+from runner.revisions.commits import between, branch_named, commit, log_line
 from runner.revisions.keeping import spare, use_again
 
 SETUP = 'install_requires = [deps["numpy"], deps["no-such-package"]]\n'
@@ -87,6 +87,17 @@ def test_a_commit_is_taken_out_whole_whatever_the_checkout_has_now(
     assert found.path is not None
     assert (found.path.parent / "tests/models/bert/test_modeling_bert.py").is_file()
     assert not (found.path.parent / "docs").exists()
+
+
+@pytest.mark.parametrize(
+    ("reference", "branch"),
+    [("", "main"), ("main", "main"), ("origin/fix/it", "fix/it"), ("later", None), ("-x", None)],
+)
+def test_a_branch_is_known_where_one_is_named(
+    checkout: Path, reference: str, branch: str | None
+) -> None:
+    git(checkout, "update-ref", "refs/remotes/origin/fix/it", "main")
+    assert branch_named(checkout, reference) == branch
 
 
 def test_what_the_commit_requires_comes_beside_it_with_what_that_requires(
