@@ -10,8 +10,10 @@ from dashboard.asking import Wrong, wrong_in
 from dashboard.pages.runs import chosen
 from runner.core.families import family_of
 from runner.core.query.completion import complete
+from runner.core.select import NOBODY
 from runner.store import reads
 from runner.store.engine import Engine
+from runner.store.triages import assignees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ def completions(engine: Engine, ref: str, text: str) -> Completions:
     """What the last word of the text may become, by what is there in a run."""
     run = chosen(engine, ref)
     known = _values(engine, run.id, run.received) if run else {}
+    known = {**known, "assignee": [*assignees(engine), NOBODY]}
     return Completions(items=complete(text, known), wrong=wrong_in(text))
 
 
@@ -42,6 +45,7 @@ def _values(engine: Engine, run_id: int, _received: int) -> Mapping[str, Sequenc
         "backend": sorted({cell.backend for cell in cells}),
         "variant": sorted({cell.variant for cell in cells}),
         "kind": sorted({group.kind for group in groups}),
+        "owner": sorted({group.owner for group in groups}),
         "group": [group.signature for group in groups],
     }
 

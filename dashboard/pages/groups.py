@@ -17,6 +17,7 @@ from dashboard.rendering import render
 from harness.errors import SelectionError
 from runner.core.query.reader import parse
 from runner.core.runs import Run
+from runner.core.select import NOBODY
 from runner.core.triage import State
 from runner.core.unlock import Unlock
 from runner.steps.explaining import explain_groups
@@ -25,7 +26,6 @@ from runner.store import reads
 from runner.store.engine import Engine
 
 PAGE = 100
-NOBODY = "nobody"
 
 _SORTS: Mapping[str, Callable[[Triaged], tuple[object, ...]]] = {
     "cells": lambda each: (-each.cells, each.signature),

@@ -2,7 +2,8 @@
 
 - A word with `/` is a glob over cell ids, filled up with `*` from the right: `llama/*/forward-*`.
 - Any other bare word is a glob over model types and model classes: `llama`, `*ForCausalLM`.
-- `key:value` compares one property with a glob; keys of `VERDICT_KEYS` speak of results.
+- `key:value` compares one property with a glob; keys of `VERDICT_KEYS` speak of results, those of
+  `GROUP_KEYS` of the failure group that a result is in.
 - Words of one key are alternatives; different keys must all hold. All bare words are one key.
 - A preset (`smoke`, `popular`, `all`) stands for its words.
 Case doesn't matter, and `-` equals `_`: `deberta-v2` is `deberta_v2`.
@@ -18,8 +19,11 @@ from harness.results import Stage
 from runner.core.families import family_of
 from runner.core.presets import PRESETS
 from runner.core.runs import CellVerdict, Verdict
+from runner.core.triage import State
 
 _BARE = ""
+#: of a result that is in no failure group
+NO_GROUP: Mapping[str, str] = {}
 
 CELL_KEYS: Mapping[str, Callable[[Cell], tuple[str, ...]]] = {
     _BARE: lambda cell: (cell.id, cell.model_type, cell.model_class),
@@ -35,9 +39,16 @@ VERDICT_KEYS: Mapping[str, Callable[[CellVerdict], tuple[str, ...]]] = {
     "kind": lambda found: (found.kind or "",),
     "group": lambda found: (found.signature or "",),
 }
+#: what people say of a failure group, and whose it is; who is nobody's is `nobody`'s
+GROUP_KEYS = ("state", "assignee", "owner")
+NOBODY = "nobody"
 #: keys whose values are words of the glossary
-VALUES = {"outcome": [word.value for word in Verdict], "stage": [word.value for word in Stage]}
-KEYS = [key for key in (*CELL_KEYS, *VERDICT_KEYS) if key]
+VALUES = {
+    "outcome": [word.value for word in Verdict],
+    "stage": [word.value for word in Stage],
+    "state": [word.value for word in State],
+}
+KEYS = [key for key in (*CELL_KEYS, *VERDICT_KEYS, *GROUP_KEYS) if key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class Selection:
     @property
     def asks_results(self) -> bool:
         """Whether some word speaks of results."""
-        return any(key in VERDICT_KEYS for key in self.globs)
+        return any(key in VERDICT_KEYS or key in GROUP_KEYS for key in self.globs)
 
     def cells(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those of the cells that are meant; what is said of results is not asked here."""
@@ -73,11 +84,13 @@ class Selection:
             if key in self.globs
         )
 
-    def matches(self, found: CellVerdict) -> bool:
-        """Whether the cell and its verdict are meant."""
+    def matches(self, found: CellVerdict, group: Mapping[str, str] = NO_GROUP) -> bool:
+        """Whether the cell, its verdict, and what is said of its failure group are meant."""
+        told = {key: values(found) for key, values in VERDICT_KEYS.items()}
+        told |= {key: (group[key],) if key in group else () for key in GROUP_KEYS}
         return self.matches_cell(found.cell) and all(
-            _any_matches(values(found), self.globs[key])
-            for key, values in VERDICT_KEYS.items()
+            _any_matches(values, self.globs[key])
+            for key, values in told.items()
             if key in self.globs
         )
 

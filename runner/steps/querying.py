@@ -7,9 +7,14 @@ from runner.core.change import compare
 from runner.core.known import Standing as Known
 from runner.core.query.nodes import STATES, Facts, Past, Query, Sibling, Standing
 from runner.core.runs import CellVerdict, Run, Verdict
+from runner.core.select import GROUP_KEYS, NO_GROUP, NOBODY
+from runner.core.triage import UNTOUCHED
+from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
 from runner.store import history, reads
 from runner.store.engine import Engine
+from runner.store.regrouping import regrouping
+from runner.store.triages import triages
 
 _RUNS = 20
 _EVERY_FLAKY = 100_000
@@ -22,6 +27,8 @@ def search(
     others = _by_case(verdicts) if query.asks(Sibling) else {}
     past = history.recent(engine, run, last=_RUNS) if query.asks(Past) else {}
     states = _states(engine, run, verdicts) if query.asks(Standing) else {}
+    asked = [key for key in GROUP_KEYS if query.names(key)]
+    told = _told(engine, run, verdicts, whose="owner" in asked) if asked else {}
     return [
         found
         for found in verdicts
@@ -32,6 +39,7 @@ def search(
                 siblings=others.get(_case(found.cell), {}),
                 past=past.get(found.cell, ()),
                 states=states.get(found.cell, frozenset()),
+                group=told.get(found.cell, NO_GROUP),
             )
         )
     ]
@@ -48,6 +56,25 @@ def _by_case(
     for found in verdicts:
         cases.setdefault(_case(found.cell), {})[found.cell.backend] = found.verdict
     return cases
+
+
+def _told(
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], *, whose: bool
+) -> Mapping[Cell, Mapping[str, str]]:
+    """What is said now of the group that each cell is told in; whose it is, if that is asked."""
+    rules = regrouping(engine)
+    groups = {each.cell: rules.of(each.signature, each.cell) for each in verdicts if each.signature}
+    said = triages(engine, set(groups.values()))
+    explained = explain_groups(engine, run, verdicts)[0] if whose else []
+    owners = {each.signature: {"owner": each.owner} for each in explained}
+
+    def of(name: str) -> Mapping[str, str]:
+        found = said.get(name, UNTOUCHED)
+        own = {"state": found.state.value, "assignee": found.assignee or NOBODY}
+        return own | owners.get(name, {})
+
+    facts = {name: of(name) for name in set(groups.values())}
+    return {cell: facts[name] for cell, name in groups.items()}
 
 
 def _states(

@@ -72,6 +72,13 @@ def triages(engine: Engine, signatures: Collection[str]) -> dict[str, Triage]:
         }
 
 
+def assignees(engine: Engine) -> list[str]:
+    """Everybody who has a group, in order."""
+    asked = select(triage.c.assignee).where(triage.c.assignee.is_not(None)).distinct()
+    with engine.connect() as connection:
+        return sorted(connection.scalars(asked))
+
+
 def held(connection: Connection, group_ids: Iterable[int]) -> dict[int, Triage]:
     """What was said of the groups in those rows; `UNTOUCHED` where nothing was."""
     wanted = sorted(set(group_ids))

@@ -86,6 +86,27 @@ def test_what_is_typed_is_saved_logged_and_shown(client: TestClient) -> None:
     assert [each["signature"] for each in _groups(client, "run=2&state=upstream")] == [name]
 
 
+def test_a_search_asks_what_was_said_of_failure_groups(client: TestClient) -> None:
+    [name] = [each["signature"] for each in _groups(client, "run=2&q=model:mamba backend:onnx")][:1]
+    fields = {"state": "known", "note": "no op", "assignee": "grace", "version": "0"}
+    _send(client, f"/groups/{name}/triage", **fields)
+
+    def cells(query: str) -> set[str]:
+        table = client.get("/tables/cells.csv", params={"run": "2", "q": query}).text
+        return set(table.splitlines()[1:])
+
+    told = cells("state:known")
+    assert told
+    assert told == cells("assignee:gr*") == cells(f"group:{name}")
+    assert told.isdisjoint(cells("outcome:fail and not assignee:grace"))
+    assert not cells("assignee:nobody outcome:pass")
+    whose = client.get(f"/groups/{name}.json").json()["owner"]["name"]
+    assert told <= cells(f"owner:{whose}")
+    items = client.get("/api/v1/complete", params={"q": "assignee:g"}).json()["items"]
+    assert items == ["assignee:grace"]
+    assert client.get("/feed.xml", params={"q": "state:known"}).text.count("<entry>") > 0
+
+
 def test_who_comes_too_late_sees_what_was_done_and_what_was_typed(client: TestClient) -> None:
     name = _name(client, "SIGSEGV")
     _send(client, f"/groups/{name}/triage", state="investigating", assignee="ada", version="0")

@@ -42,6 +42,8 @@ class Facts:
     #: the cell's verdicts in consecutive runs, oldest first, this one's last
     past: Sequence[Verdict] | None = None
     states: frozenset[str] | None = None
+    #: key of `GROUP_KEYS` -> what holds of the failure group that it is in
+    group: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Plain:
 
     def holds(self, facts: Facts) -> bool | None:
         if facts.found is not None:
-            return self.selection.matches(facts.found)
+            return self.selection.matches(facts.found, facts.group)
         if not self.selection.matches_cell(facts.cell):
             return False
         return None if self.selection.asks_results else True
