@@ -35,6 +35,9 @@ class Variant(StrEnum):
     GENERATE_DYNAMIC = "generate-dynamic"
     GENERATE_CACHE_STATIC = "generate-cache-static"
 
+    # An enum's own is a function of Python, which every look-up of a cell would call.
+    __hash__ = str.__hash__
+
     @property
     def dynamic(self) -> bool:
         """Whether the shapes are symbolic, so that the cell runs again with other sizes."""

@@ -20,6 +20,8 @@ from runner.store.engine import Engine, ensure
 
 #: others' changes are seen within so many seconds
 _FRESH_S = 1.0
+#: new objects after which rings are looked for
+_OBJECTS = 50_000
 
 
 def register(app: typer.Typer) -> None:
@@ -64,6 +66,8 @@ def _serve(engine: Engine, host: str | None, port: int | None) -> None:
     address = host or settings().host, port or settings().port
     app = import_module("dashboard.app").create_app(engine, host=address[0], fresh_s=_FRESH_S)
     gc.freeze()  # what is loaded by now stays
+    # A page is made of ten thousand rows: every 700 is too often to go through them all.
+    gc.set_threshold(_OBJECTS)
     has = settings()
     usual = (has.host, has.port) == address or has.public_url is not None
     public = has.dashboard_url if usual else f"http://{address[0]}:{address[1]}"

@@ -31,7 +31,10 @@ class Change(StrEnum):
     @property
     def told(self) -> bool:
         """Whether a report lists the cells; the still-… ones are only counted."""
-        return not self.value.startswith("still-")
+        return self not in _QUIET
+
+
+_QUIET = frozenset({Change.STILL_FAILING, Change.STILL_SKIPPED, Change.STILL_PASSING})
 
 
 class _Side(Enum):

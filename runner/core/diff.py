@@ -7,6 +7,7 @@ what was executed again and came to something that the head did not bring.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from harness.cells import Cell
 from runner.core.change import Change, compare, reason
@@ -17,6 +18,9 @@ from runner.core.owner import Owner, Siblings, group_owner
 from runner.core.roots import MadeOf, roots
 from runner.core.runs import CellVerdict, Run, Verdict
 from runner.core.triage import Said
+
+_LOSSES = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
+_IN_ORDER = attrgetter("model_type", "model_class", "variant", "backend")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +57,9 @@ class CellChange:
     @property
     def loss(self) -> bool:
         """Whether something that worked is gone, or may be."""
-        losses = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
-        if self.elsewhere:
+        if not self.change.told or self.elsewhere:
             return False
-        return self.change in losses or (self.worked and self._surely)
+        return self.change in _LOSSES or (self.worked and self._surely)
 
     @property
     def worked(self) -> bool:
@@ -222,7 +225,8 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
     new = {found.cell: found for found in after}
     cells = tuple(
         _change(cell, old.get(cell), new.get(cell), known.cells.get(cell))
-        for cell in sorted(old | new)  # both are in order already, which a set would lose
+        # Both are in order already, which a set would lose; keys compare faster than cells.
+        for cell in sorted(old | new, key=_IN_ORDER)
     )
     counts = Counter(item.change for item in cells)
     return Diff(
@@ -241,6 +245,8 @@ def _change(
     cell: Cell, before: CellVerdict | None, after: CellVerdict | None, known: KnownCell | None
 ) -> CellChange:
     change = compare(before, after)
+    if not change.told:  # nearly all: no reason, and nothing apparent
+        return CellChange(cell=cell, change=change, before=before, after=after, known=known)
     found = CellChange(
         cell=cell,
         change=change,

@@ -149,14 +149,29 @@ def utc(moment: datetime) -> datetime:
 
 
 # ── cells of a run ──────────────────────────────────────────────────────────────────────────────
-#: a cell's verdict in a run, with its group's words; a row is read by `read_verdict`
-VERDICTS = (
+#: a cell's verdict in a run, with its group's words; a row is read by `read_verdict`, which knows
+#: the order of the columns
+VERDICTS: Select[Any] = (
     select(
-        verdicts_,
         cells_.c.cell,
+        verdicts_.c.verdict,
+        verdicts_.c.stage,
+        verdicts_.c.kind,
+        failure_group.c.owner,
         failure_group.c.signature,
         failure_group.c.title,
-        failure_group.c.owner,
+        verdicts_.c.reason,
+        verdicts_.c.suspect,
+        verdicts_.c.attempts,
+        verdicts_.c.duration_s,
+        verdicts_.c.peak_rss_bytes,
+        verdicts_.c.cpu_s,
+        verdicts_.c.planned_bytes,
+        verdicts_.c.max_abs_diff,
+        verdicts_.c.export_s,
+        verdicts_.c.graph_nodes,
+        verdicts_.c.carried_from,
+        verdicts_.c.run_id,
     )
     .join(cells_, cells_.c.id == verdicts_.c.cell_id)
     .outerjoin(failure_group, failure_group.c.id == verdicts_.c.group_id)
@@ -252,31 +267,35 @@ def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerd
 
 def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
     with engine.connect() as connection:
-        rows = sorted(connection.execute(asked), key=lambda row: row.cell.replace("/", "\0"))
+        rows = sorted(connection.execute(asked), key=lambda row: row[0].replace("/", "\0"))
     return list(map(read_verdict, rows))
 
 
 def read_verdict(row: Row[Any]) -> CellVerdict:
-    """The verdict of a row of `VERDICTS`."""
+    """The verdict of a row of `VERDICTS`; columns that were added to it come after its own."""
+    # Taken apart at once: a run has ten thousand, and a name of a row is looked up each time.
+    found: Sequence[Any] = row
+    cell, verdict, stage, kind, owner, signature, title, reason, suspect, attempts, *more = found
+    duration_s, peak_rss, cpu_s, planned, difference, export_s, nodes, carried_from, *_ = more
     return CellVerdict(
-        cell=_cell(row.cell),
-        verdict=_VERDICTS[row.verdict],
-        stage=None if row.stage is None else _STAGES[row.stage],
-        kind=row.kind,
-        owner=row.owner,
-        signature=row.signature,
-        title=row.title,
-        reason=row.reason,
-        suspect=row.suspect,
-        attempts=row.attempts,
-        duration_s=row.duration_s,
-        peak_rss_bytes=row.peak_rss_bytes,
-        cpu_s=row.cpu_s,
-        planned_bytes=row.planned_bytes,
-        max_abs_diff=row.max_abs_diff,
-        export_s=row.export_s,
-        graph_nodes=row.graph_nodes,
-        carried_from=row.carried_from,
+        cell=_cell(cell),
+        verdict=_VERDICTS[verdict],
+        stage=None if stage is None else _STAGES[stage],
+        kind=kind,
+        owner=owner,
+        signature=signature,
+        title=title,
+        reason=reason,
+        suspect=suspect,
+        attempts=attempts,
+        duration_s=duration_s,
+        peak_rss_bytes=peak_rss,
+        cpu_s=cpu_s,
+        planned_bytes=planned,
+        max_abs_diff=difference,
+        export_s=export_s,
+        graph_nodes=nodes,
+        carried_from=carried_from,
     )
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from harness.cells import Cell
 from harness.errors import RecordError, SelectionError
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
-from runner.core.runs import Canary, Run, Verdict
+from runner.core.runs import Canary, CellVerdict, Run, Verdict
 from runner.core.schedule import measured
 from runner.store import reads, resigning, tables, writes
 from runner.store.attempts import attempts_at
@@ -301,3 +302,9 @@ def test_a_run_keeps_the_schedule_of_the_pass_that_executed_most(engine: Engine)
     kept = reads.run(engine, "r1").schedule
     assert kept is not None
     assert (kept.cells, kept.makespan_s, kept.bound_s) == (3, 1.0, 1.5)
+
+
+def test_a_verdicts_columns_are_read_in_the_order_of_its_fields() -> None:
+    columns = [column.name for column in reads.VERDICTS.selected_columns]
+    names = [field.name for field in fields(CellVerdict)]
+    assert columns[: len(names)] == names
