@@ -65,9 +65,15 @@ def addresses(url: str) -> dict[str, list[str]]:
         "known": [f"/known?run={each}" for each in runs],
         "flaky": ["/flaky"],
         "detector": ["/detector"],
+        "triage": ["/triage"],
     }
     twins = {f"{name}.json": [_twin(each) for each in found] for name, found in pages.items()}
-    return pages | twins | {"feed": ["/feed.xml"]}
+    others = {
+        "feed": ["/feed.xml"],
+        "badge": [f"/badges/runs/{each}.svg" for each in runs],
+        "table (CSV)": [f"/tables/cells.csv?run={each}" for each in runs[:4]],
+    }
+    return pages | twins | others
 
 
 def _twin(address: str) -> str:
@@ -106,7 +112,7 @@ def ask(connection: http.client.HTTPConnection, address: str) -> float:
 
 def told(name: str, seconds: Sequence[float]) -> str:
     percentiles = statistics.quantiles(seconds, n=20) if len(seconds) > 1 else [seconds[0]] * 19
-    return f"{name} {1000 * percentiles[9]:6.1f} {1000 * percentiles[18]:7.1f}"
+    return f"{name} | {1000 * percentiles[9]:6.1f} | {1000 * percentiles[18]:7.1f}"
 
 
 def mixed(found: Sequence[str], *, clients: int, seconds: float) -> list[float]:
@@ -140,15 +146,16 @@ def bench(url: str, *, clients: int, seconds: float) -> None:
     with server(url) as pid:
         connection = http.client.HTTPConnection("127.0.0.1", _PORT)
         print(f"server at rest: {memory(pid)} MiB")
-        print(f"{'':20} first, ms  p50     p95   again  p50     p95")
+        print(f"| {'':26} | first, ms: p50 | p95 | again: p50 | p95 |")
+        print("| --- | ---: | ---: | ---: | ---: |")
         every: dict[str, list[float]] = {"first": [], "again": []}
         for name, asked in found.items():
             first = [ask(connection, each) for each in asked]
             again = [ask(connection, each) for _ in range(3) for each in asked]
             every["first"] += first
             every["again"] += again
-            print(f"{told(name.ljust(26), first)} {told('      ', again)}", flush=True)
-        print(f"{told('all'.ljust(26), every['first'])} {told('      ', every['again'])}")
+            print(f"| {told(name.ljust(26), first)}{told('', again)} |", flush=True)
+        print(f"| {told('all'.ljust(26), every['first'])}{told('', every['again'])} |")
         ranked = zip_longest(*found.values())
         asked = [each for rank in ranked for each in rank if each]
         taken = mixed(asked, clients=clients, seconds=seconds)
