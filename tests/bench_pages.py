@@ -111,8 +111,15 @@ def ask(connection: http.client.HTTPConnection, address: str) -> float:
 
 
 def told(name: str, seconds: Sequence[float]) -> str:
-    percentiles = statistics.quantiles(seconds, n=20) if len(seconds) > 1 else [seconds[0]] * 19
-    return f"{name} | {1000 * percentiles[9]:6.1f} | {1000 * percentiles[18]:7.1f}"
+    """The p50 and p95 in milliseconds, as cells of a table."""
+    half, most = percentiles(seconds)
+    return f"{name} | {half:6.1f} | {most:7.1f}"
+
+
+def percentiles(seconds: Sequence[float]) -> tuple[float, float]:
+    """The p50 and p95, in milliseconds."""
+    cuts = statistics.quantiles(seconds, n=20) if len(seconds) > 1 else [seconds[0]] * 19
+    return 1000 * cuts[9], 1000 * cuts[18]
 
 
 def mixed(found: Sequence[str], *, clients: int, seconds: float) -> list[float]:
@@ -159,9 +166,10 @@ def bench(url: str, *, clients: int, seconds: float) -> None:
         ranked = zip_longest(*found.values())
         asked = [each for rank in ranked for each in rank if each]
         taken = mixed(asked, clients=clients, seconds=seconds)
+        half, most = percentiles(taken)
         print(
-            f"mixed, {clients} clients: {len(taken) / seconds:,.0f} requests/s;"
-            f"{told('', taken)} ms; server at its most {memory(pid)} MiB"
+            f"\nmixed, {clients} clients: {len(taken) / seconds:,.0f} requests/s; "
+            f"p50 {half:.1f} ms, p95 {most:.1f} ms; server at its most {memory(pid)} MiB"
         )
 
 

@@ -10,8 +10,10 @@ imported when a cell is run, for it imports torch.
 """
 
 import importlib
+import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from harness.backends import exporting
 from harness.backends.base import Backend
@@ -36,8 +38,8 @@ def register_backend(name: str, make: Callable[[], Backend]) -> None:
 
 def backend_names() -> list[str]:
     """All known backends: built-in, then by entry point, then registered."""
-    found = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
-    return list(dict.fromkeys([*_BUILT_IN, *found, *_registered, *registered_names()]))
+    found = _points(tuple(sys.path)).names
+    return list(dict.fromkeys([*_BUILT_IN, *sorted(found), *_registered, *registered_names()]))
 
 
 def missing(name: str) -> str | None:
@@ -70,4 +72,10 @@ def load_backend(name: str) -> Backend:
 
 
 def _entry_point(name: str) -> EntryPoint | None:
-    return next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
+    return next(iter(_points(tuple(sys.path)).select(name=name)), None)
+
+
+@lru_cache(maxsize=1)
+def _points(_path: tuple[str, ...]) -> EntryPoints:
+    """Read once: pages ask for the names, and all that is installed is opened for it."""
+    return entry_points(group=ENTRY_POINT_GROUP)

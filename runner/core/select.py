@@ -86,13 +86,17 @@ class Selection:
 
     def matches(self, found: CellVerdict, group: Mapping[str, str] = NO_GROUP) -> bool:
         """Whether the cell, its verdict, and what is said of its failure group are meant."""
-        told = {key: values(found) for key, values in VERDICT_KEYS.items()}
-        told |= {key: (group[key],) if key in group else () for key in GROUP_KEYS}
         return self.matches_cell(found.cell) and all(
-            _any_matches(values, self.globs[key])
-            for key, values in told.items()
-            if key in self.globs
+            _any_matches(_told(key, found, group), globs)
+            for key, globs in self.globs.items()
+            if key not in CELL_KEYS
         )
+
+
+def _told(key: str, found: CellVerdict, group: Mapping[str, str]) -> tuple[str, ...]:
+    if key in VERDICT_KEYS:
+        return VERDICT_KEYS[key](found)
+    return (group[key],) if key in group else ()
 
 
 def parse_words(words: Sequence[str]) -> Selection:
