@@ -1,7 +1,6 @@
 """`run`: the command that makes results."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -124,8 +123,8 @@ def run(  # noqa: PLR0913  (one parameter per option)
     elif resume is None:
         asked = asked_for(words, backend, variant, zoo, case=case, shapes=dynamic_shapes)
         rules = limit_rules(limits, time_s=time_limit, memory_mib=memory_limit)
-        drafted = what_is_asked(asked, name, branch)
-        plan = _planned(engine, asked, revision, drafted, shard=_share(shard), limits=rules)
+        named = name, branch
+        plan = _planned(engine, asked, revision, named, shard=_share(shard), limits=rules)
     else:
         plan = running.resume(engine, resume, folder=settings().folder)
         plan = replace(plan, limits=(*own, *plan.limits))
@@ -149,7 +148,7 @@ def _planned(  # noqa: PLR0913  (what a plan is made from)
     engine: Engine,
     asked: Asked,
     revision: str,
-    drafted: Mapping[str, str],
+    named: tuple[str | None, str | None],
     *,
     shard: tuple[int, int],
     limits: tuple[LimitRule, ...],
@@ -162,7 +161,7 @@ def _planned(  # noqa: PLR0913  (what a plan is made from)
         selected,
         resolved,
         folder=settings().folder,
-        drafted=drafted,
+        drafted=what_is_asked(asked, *named),
         limits=limits,
         shard=shard,
     )
