@@ -14,10 +14,12 @@ from runner.core.diff import diff
 from runner.core.health import AGES, Rate, age_of, is_late, line_of, rate_of
 from runner.core.progress import State
 from runner.core.runs import Run, Verdict
+from runner.core.triage import Said
 from runner.steps.confirming import with_confirmations
+from runner.steps.triaging import said_of
 from runner.store import reads
 from runner.store.engine import Engine
-from runner.store.moved import Seen, groups_seen, moved
+from runner.store.moved import Seen, groups_seen, moved, passed_last
 from runner.store.tallies import Tally, tallies
 
 #: how many runs are looked at, listed, and drawn of a line
@@ -70,6 +72,14 @@ class Age:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Regressions of one age: cells that don't pass now, and passed last in that run."""
+
+    passed_in: RunRow
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeatRow:
     """A backend and variant over runs: percent that pass."""
 
@@ -87,11 +97,15 @@ class OverviewPage:
     #: the run that the rest is about: the newest complete one, else the newest with results
     newest: RunRow | None
     changes: Changes | None
+    #: regressions of its line, the oldest first
+    lost: tuple[Lost, ...]
     ages: tuple[Age, ...]
     #: groups first seen in that run, then the largest of the others
     new_groups: tuple[Seen, ...]
     more_new: int
     large_groups: tuple[Seen, ...]
+    #: what people say of these groups, where they say anything
+    said: Mapping[str, Said]
     #: of the line of that run
     trend: Chart | None
     heat_runs: tuple[RunRow, ...]
@@ -106,17 +120,21 @@ def overview_page(engine: Engine) -> OverviewPage:
     seen = groups_seen(engine, about.id) if about else []
     new = [each for each in seen if about and each.first_run == about.id]
     drawn = lines.get(line_of(about) or "", []) if about else []
+    large = [each for each in seen if each not in new][:_GROUPS]
+    shown = [each.signature for each in (*new[:_GROUPS], *large)]
     rows = list(map(row, runs[:_LISTED]))
     return OverviewPage(
         runs=tuple(rows),
         running=tuple(each for each in rows if each.state is State.RUNNING),
         lines=tuple(_health(name, line, told) for name, line in lines.items()),
         newest=row(about) if about else None,
-        changes=_changes(engine, about) if about else None,
+        changes=_changes(engine, about, drawn) if about else None,
+        lost=tuple(_lost(engine, drawn)),
         ages=tuple(_ages(seen, about)) if about else (),
         new_groups=tuple(new[:_GROUPS]),
         more_new=max(0, len(new) - _GROUPS),
-        large_groups=tuple(each for each in seen if each not in new)[:_GROUPS],
+        large_groups=tuple(large),
+        said=said_of(engine, shown, about) if about else {},
         trend=_trend(drawn, told) if drawn else None,
         heat_runs=tuple(map(row, drawn[-_HEAT:])),
         heat=tuple(_heat(drawn[-_HEAT:], told)),
@@ -156,8 +174,10 @@ def _percent(tally: Tally, place: str) -> float | None:
     return rate_of(tally[place]).percent if place in tally else None
 
 
-def _changes(engine: Engine, run: Run) -> Changes | None:
-    baseline = reads.previous_complete(engine, run)
+def _changes(engine: Engine, run: Run, line: Sequence[Run]) -> Changes | None:
+    """Since the last of its line and selection; without one, since the last complete run."""
+    same = (each for each in reversed(line[:-1]) if each.selection == run.selection)
+    baseline = next(same, None) or reads.previous_complete(engine, run)
     if baseline is None:
         return None
     before, after = moved(engine, baseline.id, run.id)
@@ -168,6 +188,13 @@ def _changes(engine: Engine, run: Run) -> Changes | None:
         losses=found.losses,
         counts=tuple((change, count) for change, count in found.counts.items() if change.told),
     )
+
+
+def _lost(engine: Engine, line: Sequence[Run]) -> list[Lost]:
+    if len(line) < 2:
+        return []
+    cells = passed_last(engine, line[-1].id, [each.id for each in line[:-1]])
+    return [Lost(passed_in=row(each), cells=cells[each.id]) for each in line if each.id in cells]
 
 
 def _ages(seen: Sequence[Seen], run: Run) -> list[Age]:

@@ -14,13 +14,15 @@ from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
 from runner.core.known import Standing
 from runner.core.progress import State, state_of, together
-from runner.core.runs import Audit, Canary, CellVerdict, FailureGroup, Progress, Run, Verdict
+from runner.core.runs import Audit, Canary, CellVerdict, Progress, Run, Verdict
 from runner.core.schedule import Schedule
 from runner.core.summary import summary_line
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
+from runner.steps.triaging import Triaged, with_triage
 from runner.store import reads
 from runner.store.engine import Engine
+from runner.store.regrouping import regrouping
 
 _RUNS_A_PAGE = 50
 #: how many runs are looked at where none is named
@@ -127,7 +129,7 @@ class RunPage:
     #: cells that the query means
     meant: int
     matrix: Matrix
-    groups: tuple[FailureGroup, ...]
+    groups: tuple[Triaged, ...]
     errors: tuple[CellVerdict, ...]
     slowest: tuple[CellVerdict, ...]
     largest_plans: tuple[CellVerdict, ...]
@@ -150,7 +152,7 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         query_error=wrong.message if wrong else None,
         meant=len(found),
         matrix=matrix(found, classes=few_classes(found)),
-        groups=_groups(explain_groups(engine, run, verdicts)[0], found),
+        groups=tuple(_groups(engine, run, verdicts, found)),
         errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
         slowest=_top(found, "duration_s"),
         largest_plans=_top(found, "planned_bytes"),
@@ -160,12 +162,17 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
 
 
 def _groups(
-    groups: Sequence[FailureGroup], found: Sequence[CellVerdict]
-) -> tuple[FailureGroup, ...]:
-    """The groups of these cells alone, the largest first."""
-    counts = Counter(item.signature for item in found)
-    shown = [replace(group, cells=counts[group.signature]) for group in groups]
-    return tuple(sorted((group for group in shown if group.cells), key=lambda group: -group.cells))
+    engine: Engine, run: Run, verdicts: Sequence[CellVerdict], found: Sequence[CellVerdict]
+) -> list[Triaged]:
+    """The groups of the cells that were found alone, as `/groups` shows them."""
+    rules = regrouping(engine)
+    counts = Counter(rules.told(item).signature for item in found)
+    groups, _ = explain_groups(engine, run, verdicts)
+    shown = [
+        replace(group, cells=counts[group.signature]) for group in groups if counts[group.signature]
+    ]
+    told = with_triage(engine, shown, run)
+    return sorted(told, key=lambda group: (group.muted, -group.cells))
 
 
 def _top(found: Sequence[CellVerdict], field: str) -> tuple[CellVerdict, ...]:

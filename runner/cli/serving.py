@@ -16,6 +16,8 @@ from runner.core.amounts import size
 from runner.settings import settings
 from runner.steps.demo import PACKED, made
 from runner.steps.demo import pack as pack_seed
+from runner.steps.subscribing import handlers
+from runner.steps.working import work_beside
 from runner.store.engine import Engine, ensure
 
 #: others' changes are seen within so many seconds
@@ -34,8 +36,10 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 
 
 def serve(*, host: Host = None, port: Port = None, database: Database = None) -> None:
-    """Serve the dashboard."""
-    _serve(ensure(database or settings().database_url), host, port)
+    """Serve the dashboard, and send webhooks of searches."""
+    engine = ensure(database or settings().database_url)
+    work_beside(engine, handlers(engine, settings()))
+    _serve(engine, host, port)
 
 
 def demo(  # noqa: PLR0913  (one parameter per option)

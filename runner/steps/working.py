@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from harness.errors import GitHubError, MatrixError, NotifyError
 from runner.store import queue
 from runner.store.engine import Engine
@@ -45,6 +47,26 @@ def work(
             return done
         else:
             time.sleep(_POLL_S)
+
+
+def work_beside(engine: Engine, handlers: Mapping[str, Handler]) -> threading.Thread:
+    """Take such work in a thread for as long as the process lives, beside what else it does.
+
+    Where nothing can be written, as in a snapshot, there is nothing to take either.
+    """
+
+    def go_on() -> None:
+        while True:
+            try:
+                if queue.waits(engine, tuple(handlers)):
+                    work(engine, handlers, worker=name_of_worker(), until_idle=True)
+            except SQLAlchemyError as error:
+                _log.warning("the queue can't be read: %s", error)
+            time.sleep(_POLL_S)
+
+    thread = threading.Thread(target=go_on, name="work", daemon=True)
+    thread.start()
+    return thread
 
 
 def do(engine: Engine, handlers: Mapping[str, Handler], taken: Work) -> None:

@@ -1,5 +1,6 @@
 """What is not the same in two runs: a run's ten thousand cells are compared where they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +39,26 @@ def moved(engine: Engine, before: int, after: int) -> tuple[list[CellVerdict], l
                 asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.cell_id.in_(part))
                 side.extend(map(read_verdict, connection.execute(asked)))
     return sides
+
+
+def passed_last(engine: Engine, run_id: int, earlier: Sequence[int]) -> dict[int, int]:
+    """Of the cells that fail in a run: the newest of the earlier runs they passed in -> how many.
+
+    A death is no regression (`runner.core.change`), so it is left out.
+    """
+    now, then = verdicts_.alias("now"), verdicts_.alias("then")
+    last = (
+        select(func.max(then.c.run_id).label("run_id"))
+        .join(now, now.c.cell_id == then.c.cell_id)
+        .where(now.c.run_id == run_id, now.c.verdict == Verdict.FAIL.value)
+        .where(now.c.suspect.is_(False))
+        .where(then.c.run_id.in_(earlier), then.c.verdict == Verdict.PASS.value)
+        .group_by(then.c.cell_id)
+        .subquery()
+    )
+    asked = select(last.c.run_id, func.count().label("cells")).group_by(last.c.run_id)
+    with engine.connect() as connection:
+        return {row.run_id: row.cells for row in connection.execute(asked)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,14 @@ def take(
     return None if row is None else _read(row)
 
 
+def waits(engine: Engine, kinds: Collection[str]) -> bool:
+    """Whether there may be something to take, asked without writing."""
+    open_ = work.c.state.in_((_QUEUED, _TAKEN))
+    asked = select(work.c.id).where(open_, work.c.kind.in_(kinds)).limit(1)
+    with engine.connect() as connection:
+        return connection.scalar(asked) is not None
+
+
 def renew(engine: Engine, taken: Work, *, now: datetime | None = None) -> bool:
     """Keep it for another while; False if it is somebody else's by now."""
     until = (now or datetime.now(UTC)) + LEASE

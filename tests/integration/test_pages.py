@@ -148,6 +148,9 @@ def test_the_overview_tells_health_changes_and_what_is_new(client: TestClient) -
     assert all(told[change] == count for change, count in twin["changes"]["counts"])
     assert all(group["first_run"] == 2 for group in twin["new_groups"])
     assert sum(age["cells"] for age in twin["ages"]) == 74
+    assert [(each["passed_in"]["id"], each["cells"]) for each in twin["lost"]] == [
+        (1, dict(twin["changes"]["counts"])["regressed"])
+    ]
     assert [len(line["values"]) for line in twin["trend"]["lines"]] == [2, 2, 2]
 
 

@@ -18,11 +18,12 @@ from runner.core.webhook import signature
 from runner.notify.hook import deliver
 from runner.settings import Settings
 from runner.steps.subscribing import handlers, new_subscription
-from runner.steps.working import do
+from runner.steps.working import do, work_beside
 from runner.store import queue, writes
 from runner.store.engine import Engine
 from runner.store.subscriptions import active, one, unsubscribe
 from runner.store.tokens import create_token
+from tests.conftest import wait_for
 from tests.seed import seed
 
 SEARCH = "model:mamba backend:onnx outcome:fail"
@@ -109,6 +110,18 @@ def test_what_is_not_taken_is_sent_again_later(engine: Engine, receiver: Receive
     assert _work(engine, later=timedelta(minutes=2)) == 1
     ids = {headers["webhook-id"] for headers, _ in receiver.came}
     assert (len(receiver.came), len(ids)) == (2, 1)
+
+
+def test_a_dashboard_delivers_by_itself_what_runs_that_ended_queued(
+    engine: Engine, receiver: Receiver
+) -> None:
+    seed(engine)
+    new_subscription(engine, receiver.url, SEARCH, by="tests")
+    work_beside(engine, handlers(engine, HERE))
+    work_beside(engine, handlers(engine, HERE))
+    _close_again(engine)
+    assert wait_for(lambda: bool(active(engine)[0].told), 30)
+    assert len(receiver.came) == 1
 
 
 def test_a_subscription_that_has_ended_gets_nothing_and_is_forgotten(
