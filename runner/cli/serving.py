@@ -17,7 +17,7 @@ from runner.settings import settings
 from runner.steps.demo import PACKED, made
 from runner.steps.demo import pack as pack_seed
 from runner.steps.subscribing import handlers
-from runner.steps.working import work_beside
+from runner.steps.working import working_beside
 from runner.store.engine import Engine, ensure
 
 #: others' changes are seen within so many seconds
@@ -38,8 +38,8 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 def serve(*, host: Host = None, port: Port = None, database: Database = None) -> None:
     """Serve the dashboard, and send webhooks of searches."""
     engine = ensure(database or settings().database_url)
-    work_beside(engine, handlers(engine, settings()))
-    _serve(engine, host, port)
+    with working_beside(engine, handlers(engine, settings())):
+        _serve(engine, host, port)
 
 
 def demo(  # noqa: PLR0913  (one parameter per option)

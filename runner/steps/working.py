@@ -49,24 +49,30 @@ def work(
             time.sleep(_POLL_S)
 
 
-def work_beside(engine: Engine, handlers: Mapping[str, Handler]) -> threading.Thread:
-    """Take such work in a thread for as long as the process lives, beside what else it does.
+@contextmanager
+def working_beside(engine: Engine, handlers: Mapping[str, Handler]) -> Iterator[None]:
+    """Take such work in a thread while the block goes on.
 
     Where nothing can be written, as in a snapshot, there is nothing to take either.
     """
+    ended = threading.Event()
 
     def go_on() -> None:
-        while True:
+        while not ended.wait(_POLL_S):
             try:
                 if queue.waits(engine, tuple(handlers)):
                     work(engine, handlers, worker=name_of_worker(), until_idle=True)
             except SQLAlchemyError as error:
                 _log.warning("the queue can't be read: %s", error)
-            time.sleep(_POLL_S)
 
+    # What is being sent when the block ends is taken again by the next who asks.
     thread = threading.Thread(target=go_on, name="work", daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=_POLL_S)
 
 
 def do(engine: Engine, handlers: Mapping[str, Handler], taken: Work) -> None:

@@ -18,7 +18,7 @@ from runner.core.webhook import signature
 from runner.notify.hook import deliver
 from runner.settings import Settings
 from runner.steps.subscribing import handlers, new_subscription
-from runner.steps.working import do, work_beside
+from runner.steps.working import do, working_beside
 from runner.store import queue, writes
 from runner.store.engine import Engine
 from runner.store.subscriptions import active, one, unsubscribe
@@ -117,10 +117,10 @@ def test_a_dashboard_delivers_by_itself_what_runs_that_ended_queued(
 ) -> None:
     seed(engine)
     new_subscription(engine, receiver.url, SEARCH, by="tests")
-    work_beside(engine, handlers(engine, HERE))
-    work_beside(engine, handlers(engine, HERE))
-    _close_again(engine)
-    assert wait_for(lambda: bool(active(engine)[0].told), 30)
+    each = handlers(engine, HERE)
+    with working_beside(engine, each), working_beside(engine, each):
+        _close_again(engine)
+        assert wait_for(lambda: bool(active(engine)[0].told), 30)
     assert len(receiver.came) == 1
 
 
