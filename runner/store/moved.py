@@ -47,16 +47,20 @@ def passed_last(engine: Engine, run_id: int, earlier: Sequence[int]) -> dict[int
     A death is no regression (`runner.core.change`), so it is left out.
     """
     now, then = verdicts_.alias("now"), verdicts_.alias("then")
-    last = (
-        select(func.max(then.c.run_id).label("run_id"))
-        .join(now, now.c.cell_id == then.c.cell_id)
-        .where(now.c.run_id == run_id, now.c.verdict == Verdict.FAIL.value)
-        .where(now.c.suspect.is_(False))
-        .where(then.c.run_id.in_(earlier), then.c.verdict == Verdict.PASS.value)
-        .group_by(then.c.cell_id)
-        .subquery()
+    # A look into the index for each cell; joined, all that there ever was would be read.
+    newest = (
+        select(then.c.run_id)
+        .where(then.c.cell_id == now.c.cell_id, then.c.run_id.in_(earlier))
+        .where(then.c.verdict == Verdict.PASS.value)
+        .order_by(then.c.run_id.desc())
+        .limit(1)
+        .correlate(now)
+        .scalar_subquery()
     )
+    failed = (now.c.run_id == run_id, now.c.verdict == Verdict.FAIL.value, now.c.suspect.is_(False))
+    last = select(newest.label("run_id")).where(*failed).subquery()
     asked = select(last.c.run_id, func.count().label("cells")).group_by(last.c.run_id)
+    asked = asked.where(last.c.run_id.is_not(None))
     with engine.connect() as connection:
         return {row.run_id: row.cells for row in connection.execute(asked)}
 

@@ -87,6 +87,7 @@ def _scans(engine: Engine, asked: dict[str, object], statement: str) -> list[str
 
 def _large(name: str) -> bool:
     aliases = {"detail": "text", "stack": "text", "trace": "text", "log": "text"}
+    aliases |= dict.fromkeys(("now", "then", "old", "new", "inside"), "verdict")
     return aliases.get(name.rstrip("_0123456789"), name) in _HISTORY
 
 
