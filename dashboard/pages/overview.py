@@ -1,17 +1,18 @@
 """`/`: how healthy each line of runs is, what changed, what is new, and what runs now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.charts import Chart, Line, over_runs
+from dashboard.charts import Chart, over_runs
+from dashboard.charts import Line as Curve
 from dashboard.pages.runs import RunRow, newest, row
 from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.diff import diff
-from runner.core.health import AGES, Rate, age_of, is_late, line_of, rate_of
+from runner.core.health import AGES, Line, Rate, age_of, is_late, line_of, rate_of
 from runner.core.progress import State
 from runner.core.runs import Run, Verdict
 from runner.core.triage import Said
@@ -22,8 +23,9 @@ from runner.store.engine import Engine
 from runner.store.moved import Seen, groups_seen, moved, passed_last
 from runner.store.tallies import Tally, tallies
 
-#: how many runs are looked at, listed, and drawn of a line
+#: how many runs are looked at, listed, and drawn of a line; how many lines are told
 _LOOKED_AT, _LISTED, _DRAWN, _HEAT = 100, 8, 30, 12
+_LINES = 6
 _GROUPS = 6
 _REFRESH_S = 5
 
@@ -43,6 +45,8 @@ class Health:
     """A line of runs: its newest complete one, and how it came to that."""
 
     name: str
+    #: what each of its runs was asked for
+    selection: str
     run: RunRow
     #: a night is due
     late: bool
@@ -119,14 +123,14 @@ def overview_page(engine: Engine) -> OverviewPage:
     about = newest([run for run in runs if line_of(run)]) or newest(runs)
     seen = groups_seen(engine, about.id) if about else []
     new = [each for each in seen if about and each.first_run == about.id]
-    drawn = lines.get(line_of(about) or "", []) if about else []
+    drawn = lines.get(line_of(about), []) if about else []
     large = [each for each in seen if each not in new][:_GROUPS]
     shown = [each.signature for each in (*new[:_GROUPS], *large)]
     rows = list(map(row, runs[:_LISTED]))
     return OverviewPage(
         runs=tuple(rows),
         running=tuple(each for each in rows if each.state is State.RUNNING),
-        lines=tuple(_health(name, line, told) for name, line in lines.items()),
+        lines=tuple(_healths(lines, told)),
         newest=row(about) if about else None,
         changes=_changes(engine, about, drawn) if about else None,
         lost=tuple(_lost(engine, drawn)),
@@ -141,29 +145,42 @@ def overview_page(engine: Engine) -> OverviewPage:
     )
 
 
-def _lines(runs: Sequence[Run]) -> dict[str, list[Run]]:
+def _lines(runs: Sequence[Run]) -> dict[Line | None, list[Run]]:
     """line -> its complete runs, oldest first; the line with the newest run first."""
-    lines: dict[str, list[Run]] = {}
+    lines: dict[Line | None, list[Run]] = {}
     for run in runs:
-        name = line_of(run)
-        if name and run.complete and len(lines.setdefault(name, [])) < _DRAWN:
-            lines[name].insert(0, run)
+        line = line_of(run)
+        known = lines.get(line, [])
+        if line and run.complete and len(known) < _DRAWN and (known or len(lines) < _LINES):
+            lines[line] = [run, *known]
     return lines
 
 
-def _health(name: str, line: Sequence[Run], told: Mapping[int, Tally]) -> Health:
-    run = line[-1]
+def _healths(
+    lines: Mapping[Line | None, Sequence[Run]], told: Mapping[int, Tally]
+) -> Iterator[Health]:
+    named: set[str] = set()
+    for line, runs in lines.items():
+        if line:
+            # A night of another selection makes none of these late.
+            yield _health(line, runs, told, newest=line.name not in named)
+            named.add(line.name)
+
+
+def _health(line: Line, runs: Sequence[Run], told: Mapping[int, Tally], *, newest: bool) -> Health:
+    run = runs[-1]
     return Health(
-        name=name,
+        name=line.name,
+        selection=line.selection,
         run=row(run),
-        late=is_late(run, datetime.now(UTC)),
+        late=newest and is_late(run, datetime.now(UTC)),
         rate=rate_of(run.verdicts),
-        trend=tuple(rate_of(each.verdicts).percent for each in line),
+        trend=tuple(rate_of(each.verdicts).percent for each in runs),
         places=tuple(
             Place(
                 name=place.replace("/", " "),
                 rate=rate_of(counts),
-                trend=tuple(_percent(told[each.id], place) for each in line),
+                trend=tuple(_percent(told[each.id], place) for each in runs),
             )
             for place, counts in told[run.id].items()
         ),
@@ -175,9 +192,8 @@ def _percent(tally: Tally, place: str) -> float | None:
 
 
 def _changes(engine: Engine, run: Run, line: Sequence[Run]) -> Changes | None:
-    """Since the last of its line and selection; without one, since the last complete run."""
-    same = (each for each in reversed(line[:-1]) if each.selection == run.selection)
-    baseline = next(same, None) or reads.previous_complete(engine, run)
+    """Since the last of its line; without one, since the last complete run."""
+    baseline = line[-2] if len(line) > 1 else reads.previous_complete(engine, run)
     if baseline is None:
         return None
     before, after = moved(engine, baseline.id, run.id)
@@ -219,7 +235,7 @@ def _trend(line: Sequence[Run], told: Mapping[int, Tally]) -> Chart:
     by_run = [_by_backend(told[run.id]) for run in line]
     backends = sorted({backend for each in by_run for backend in each})
     lines = (
-        Line(
+        Curve(
             name=backend,
             values=tuple(
                 _rounded(rate_of(each[backend]).percent) if backend in each else None

@@ -1,7 +1,8 @@
 """How healthy the newest complete run of a line is.
 
-- A *line* is what is run again and again to be compared: the nights of a branch on one stack,
-  releases, or commits of a branch with the same torch. Runs of pull requests are of none.
+- A *line* is what is run again and again to be compared, each time over the same selection: the
+  nights of a branch on one stack, releases, or commits of a branch with the same torch. Runs of
+  pull requests are of none.
 - A rate is n of N: N are all cells but skips. Errors of ours and missing results count as not
   passing, so that nothing is made better by leaving it out.
 - A line of nights whose last complete run is older than a day and two hours is late.
@@ -41,10 +42,20 @@ def rate_of(counts: Mapping[Verdict, int]) -> Rate:
     )
 
 
-def line_of(run: Run) -> str | None:
-    """What a run's line is called; None of a run of a pull request."""
-    if run.of_pulls:
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Which line."""
+
+    name: str
+    selection: str
+
+
+def line_of(run: Run) -> Line | None:
+    """The line that a run is of; None of a run of a pull request."""
+    return None if run.of_pulls else Line(name=_name(run), selection=run.selection)
+
+
+def _name(run: Run) -> str:
     of = f" of {run.branch}" if run.branch else ""
     if night := Night.of(run):
         return f"nightly{of}, {night.stack}"

@@ -39,7 +39,13 @@ NIGHT = "nightly--torch-nightly--2026-11-24--5.23.0"
     ],
 )
 def test_a_run_is_of_a_line_unless_it_is_of_a_pull_request(run: Run, line: str | None) -> None:
-    assert line_of(run) == line
+    found = line_of(run)
+    assert (found and found.name) == line
+
+
+def test_runs_of_different_selections_are_of_different_lines() -> None:
+    assert line_of(_run("a")) == line_of(_run("b", revision="5.22.0"))
+    assert line_of(_run("a")) != line_of(_run("b", selection="popular"))
 
 
 def test_errors_and_missing_results_stay_in_the_denominator_and_skips_apart() -> None:
