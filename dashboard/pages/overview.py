@@ -123,7 +123,8 @@ def overview_page(engine: Engine) -> OverviewPage:
     about = newest([run for run in runs if line_of(run)]) or newest(runs)
     seen = groups_seen(engine, about.id) if about else []
     new = [each for each in seen if about and each.first_run == about.id]
-    drawn = lines.get(line_of(about), []) if about else []
+    line = line_of(about) if about else None
+    drawn = lines.get(line, []) if line else []
     large = [each for each in seen if each not in new][:_GROUPS]
     shown = [each.signature for each in (*new[:_GROUPS], *large)]
     rows = list(map(row, runs[:_LISTED]))
@@ -145,26 +146,25 @@ def overview_page(engine: Engine) -> OverviewPage:
     )
 
 
-def _lines(runs: Sequence[Run]) -> dict[Line | None, list[Run]]:
+def _lines(runs: Sequence[Run]) -> dict[Line, list[Run]]:
     """line -> its complete runs, oldest first; the line with the newest run first."""
-    lines: dict[Line | None, list[Run]] = {}
+    lines: dict[Line, list[Run]] = {}
     for run in runs:
         line = line_of(run)
+        if line is None or not run.complete:
+            continue
         known = lines.get(line, [])
-        if line and run.complete and len(known) < _DRAWN and (known or len(lines) < _LINES):
+        if len(known) < _DRAWN and (known or len(lines) < _LINES):
             lines[line] = [run, *known]
     return lines
 
 
-def _healths(
-    lines: Mapping[Line | None, Sequence[Run]], told: Mapping[int, Tally]
-) -> Iterator[Health]:
+def _healths(lines: Mapping[Line, Sequence[Run]], told: Mapping[int, Tally]) -> Iterator[Health]:
     named: set[str] = set()
     for line, runs in lines.items():
-        if line:
-            # A night of another selection makes none of these late.
-            yield _health(line, runs, told, newest=line.name not in named)
-            named.add(line.name)
+        # Of nights that differ in selection alone, the newest says whether they are late.
+        yield _health(line, runs, told, newest=line.name not in named)
+        named.add(line.name)
 
 
 def _health(line: Line, runs: Sequence[Run], told: Mapping[int, Tally], *, newest: bool) -> Health:

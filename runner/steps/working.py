@@ -55,9 +55,8 @@ def working_beside(engine: Engine, handlers: Mapping[str, Handler]) -> Iterator[
 
     Where nothing can be written, as in a snapshot, there is nothing to take either.
     """
-    ended = threading.Event()
 
-    def go_on() -> None:
+    def go_on(ended: threading.Event) -> None:
         while not ended.wait(_POLL_S):
             try:
                 if queue.waits(engine, tuple(handlers)):
@@ -66,13 +65,8 @@ def working_beside(engine: Engine, handlers: Mapping[str, Handler]) -> Iterator[
                 _log.warning("the queue can't be read: %s", error)
 
     # What is being sent when the block ends is taken again by the next who asks.
-    thread = threading.Thread(target=go_on, name="work", daemon=True)
-    thread.start()
-    try:
+    with _beside("work", go_on, patience_s=_POLL_S):
         yield
-    finally:
-        ended.set()
-        thread.join(timeout=_POLL_S)
 
 
 def do(engine: Engine, handlers: Mapping[str, Handler], taken: Work) -> None:
@@ -110,16 +104,25 @@ def _later(engine: Engine, taken: Work, error: Exception, seconds: float | None)
 @contextmanager
 def _kept(engine: Engine, taken: Work) -> Iterator[None]:
     """Renew the lease while the block goes on."""
-    ended = threading.Event()
 
-    def renew() -> None:
+    def renew(ended: threading.Event) -> None:
         while not ended.wait(queue.LEASE.total_seconds() / 4) and queue.renew(engine, taken):
             pass
 
-    keeper = threading.Thread(target=renew, name="lease", daemon=True)
-    keeper.start()
+    with _beside("lease", renew):
+        yield
+
+
+@contextmanager
+def _beside(
+    name: str, go_on: Callable[[threading.Event], None], *, patience_s: float | None = None
+) -> Iterator[None]:
+    """Do that in a thread until the block ends, which sets the event, and wait for the thread."""
+    ended = threading.Event()
+    thread = threading.Thread(target=go_on, args=[ended], name=name, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        keeper.join()
+        thread.join(timeout=patience_s)
