@@ -28,7 +28,7 @@ from pathlib import Path
 from harness.isolation.processes import kill_marked
 
 MARK = "EXPORT_MATRIX_PRIVATE_FOLDER"
-_PREFIX = "export-matrix-"
+_PREFIX = "export-matrix-host-"
 _OWNER = "owner"
 
 
@@ -37,17 +37,21 @@ def private_folder() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         owner = folder / _OWNER
-        owner.touch()
         lock = _locked(owner)
         if lock is not None and owner.exists():
             return folder, lock
         # Another host took it for an abandoned one, between the two lines above.
+        if lock is not None:
+            os.close(lock)
 
 
 def _locked(owner: Path) -> int | None:
-    """The file, locked; None if somebody else has it, or removed it."""
+    """The file, locked; None if somebody else has it, or removed its folder.
+
+    It is made if it isn't there: whoever made the folder, or was removing it, may have been killed.
+    """
     with suppress(OSError):
-        descriptor = os.open(owner, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(owner, os.O_RDONLY | os.O_NOFOLLOW | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

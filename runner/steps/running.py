@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.cells import Cell
 from harness.errors import MatrixError, nearest
+from harness.isolation.guard import clear_abandoned
 from harness.results import Outcome, Result
 from harness.stack import stack
 from harness.terms import Terms
@@ -145,6 +146,7 @@ def resume(engine: Engine, uid: str, *, folder: Path) -> Plan:
     if plan.revision_path:
         use_again(plan.revision_path, plan.revision)
     with held(plan):
+        clear_abandoned()  # no host will, if all results were there when the machine stopped
         repair(plan)
         open_planned(engine, plan)
         for file in result_files(plan):

@@ -174,6 +174,18 @@ def test_the_next_run_clears_up_what_nobody_could_and_spares_what_lives(matrix: 
     assert wait_for(lambda: not matrix.alive())
 
 
+def test_a_resumed_run_that_lacks_nothing_clears_up_what_a_stopped_machine_left(
+    matrix: Matrix,
+) -> None:
+    matrix.cli("run", *toys("Passes"), "--zoo=tests.toyzoo", "--backend=toy").communicate()
+    left = [matrix.temporary / f"export-matrix-host-{each}" for each in ("closing", "beginning")]
+    for folder in left:
+        folder.mkdir()
+    (left[0] / "owner").touch()
+    matrix.cli("run", "--resume=latest").communicate()
+    assert matrix.left_files() == []
+
+
 def _started(pid: int, ancestor: int) -> bool:
     while pid > 1 and pid != ancestor:
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -26,10 +26,18 @@ def test_a_folder_is_left_alone_for_as_long_as_its_owner_holds_it() -> None:
     assert not folder.exists()
 
 
+def test_a_folder_whose_owner_died_before_it_was_owned_is_cleared_up(temporary: Path) -> None:
+    folder, lock = private_folder()
+    os.close(lock)
+    (folder / "owner").unlink()
+    clear_abandoned()
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_folder_that_no_host_made_is_left_alone(temporary: Path) -> None:
     strange = temporary / "export-matrix-notes"
     strange.mkdir()
-    (temporary / "export-matrix-log").touch()
+    (temporary / "export-matrix-host-log").touch()
     clear_abandoned()
     assert strange.exists()
 
@@ -38,7 +46,7 @@ def test_a_link_that_somebody_laid_out_is_not_followed(temporary: Path) -> None:
     home = temporary / "home"
     home.mkdir()
     (home / "owner").touch()
-    (temporary / "export-matrix-trap").symlink_to(home)
+    (temporary / "export-matrix-host-trap").symlink_to(home)
     clear_abandoned()
     assert (home / "owner").exists()
 
