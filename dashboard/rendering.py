@@ -22,6 +22,7 @@ from dashboard.signin.visitors import visitor
 from dashboard.words import LETTERS, MEANINGS
 from harness.cells import Cell
 from runner.core.amounts import seconds, size
+from runner.core.plain import shown
 from runner.core.progress import pace, roughly
 from runner.core.summary import audit_line, canary_line, schedule_line
 from runner.steps.reporting import TEMPLATES
@@ -114,18 +115,17 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "twin": _twin(request) if status == 200 else None,
     }
     made = _templates().get_template(template).render(context)
-    # HTML has no NUL, as an address may bring, and no half surrogate pair, as a log may have.
-    return HTMLResponse(
-        made.replace("\x00", "\ufffd").encode("utf-8", "replace"), status_code=status
-    )
+    # HTML has no control characters, as an address may bring, and no half surrogate pair, as a log
+    # may have.
+    return HTMLResponse(shown(made).encode("utf-8", "replace"), status_code=status)
 
 
 def fill(template: str, context: Mapping[str, object]) -> str:
     """A template that is no page, filled in."""
-    return _templates().get_template(template).render(context)
+    return shown(_templates().get_template(template).render(context))
 
 
 def _twin(request: Request) -> str:
     path = "/index" if request.url.path == "/" else request.url.path.rstrip("/")
     query = f"?{request.url.query}" if request.url.query else ""
-    return f"{path}.json{query}"
+    return f"{quote(path)}.json{query}"

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from fastapi import APIRouter, Request, Response
 
 from runner.core.nights import Night, last_complete
+from runner.core.plain import shown
 from runner.core.query.reader import parse
 from runner.core.report.junit import fit
 from runner.core.report.markdown import as_markdown
@@ -109,7 +110,7 @@ def _told(engine: Engine, uid: str, _state: str) -> tuple[str, str]:
 
 
 def _text(parent: Element, tag: str, text: str) -> None:
-    SubElement(parent, tag).text = fit(text)
+    SubElement(parent, tag).text = shown(fit(text))
 
 
 def routes(engine: Engine) -> APIRouter:

@@ -6,7 +6,7 @@ too, because modeling files are generated copies of each other.
 
 import re
 
-from runner.core.plain import plain
+from runner.core.plain import uncontrolled
 
 MASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("<uuid>", re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)),
@@ -32,7 +32,7 @@ _MODEL_PATH = re.compile(r"models/(?P<type>\w+)/")
 
 def mask(text: str, *, model: str | None = None) -> str:
     """The text with everything masked that varies between occurrences."""
-    text = plain(text)
+    text = uncontrolled(text)
     for word, pattern in MASKS:
         text = pattern.sub(word, text)
     return text if model is None else mask_model(text, model)

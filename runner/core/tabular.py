@@ -1,11 +1,14 @@
 """A table for other programs: named columns of one type each, and rows as they come.
 
 As CSV (RFC 4180) a text that a spreadsheet would take for a formula gets an apostrophe before it,
-which spreadsheets show as the text itself (OWASP, CSV injection). Numbers stay numbers.
+which spreadsheets show as the text itself (OWASP, CSV injection). Numbers stay numbers. Some take
+lines apart at semicolons or tabs, and know no quotes that do not begin a cell: what would begin one
+there is a formula too.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +16,7 @@ from itertools import islice
 
 Value = str | int | float | bool | datetime | None
 # the last four are the first, full-width: some spreadsheets take them for the same
-_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+_FORMULA = re.compile("^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@\uff1d\uff0b\uff0d\uff20-])")
 _AT_ONCE = 1000
 
 
@@ -47,4 +50,4 @@ def _safe(value: Value) -> Value:
     if not isinstance(value, str):
         return value
     clean = value.replace("\0", "�").encode("utf-8", "replace").decode()
-    return f"'{clean}" if clean.startswith(_FORMULA) else clean
+    return _FORMULA.sub("'", clean)

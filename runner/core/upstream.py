@@ -6,6 +6,7 @@ Whatever a model or an exporter said stands in code, where it mentions and forma
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.cells import Cell
 from harness.results import Result, Stage
@@ -161,7 +162,7 @@ def interesting(shown: Result) -> Sequence[str]:
     last = shown.traceback[shown.traceback.rindex(_HEAD) :] if _HEAD in shown.traceback else ""
     last = last if _FRAME.search(last) else shown.traceback
     starts = [each.start() for each in _FRAME.finditer(last)]
-    frames = [last[a:b] for a, b in zip(starts, [*starts[1:], len(last)], strict=True)]
+    frames = [last[begin:end] for begin, end in pairwise([*starts, len(last)])]
     if not frames:
         return plain(shown.traceback).splitlines()[-_MESSAGE_LINES:]
     frames[-1], raised = _split(frames[-1])

@@ -1,170 +1,268 @@
 """Hostile requests and hostile content: no page breaks, and nothing that was stored is executed."""
 
+import json
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from html.parser import HTMLParser
+from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from xml.etree.ElementTree import fromstring
 
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
+from prometheus_client.parser import text_string_to_metric_families
 from schemathesis.core.failures import FailureGroup
+from typer.testing import CliRunner
 
 from dashboard.app import create_app
-from harness.cells import Cell, Variant
-from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
-from runner.core.label import label
-from runner.store import reads, writes
+from dashboard.signin.access import Access
+from runner.cli import app as commands
+from runner.core.pull.comment import as_comment
+from runner.core.report.markdown import as_markdown
+from runner.settings import Settings
+from runner.settings import settings as ours
+from runner.steps.pulled import stored_report
+from runner.steps.reporting import report_of
+from runner.steps.subscribing import news, record
+from runner.store import reads
 from runner.store.engine import Engine, ensure
+from tests.hostile import MARK, STEERING, TEXTS, Stored, formulas, live, safe_link, store
+from tests.pulls import seen
 from tests.seed import seed
 
+HERE = "http://127.0.0.1:8000"
 #: requests of each operation that schemathesis makes up
 _EXAMPLES = 60
-_MARK = "h0st1le"
-_HOSTILE = (
-    f"<script>{_MARK}()</script>\"'><img src=x onerror={_MARK}()>",
-    f"javascript:{_MARK}()//%0d%0aSet-Cookie: a={_MARK}",
-    f"'; DROP TABLE run; -- {_MARK}",
-    f"../../../../etc/passwd\0{_MARK}",
-    f"\u202e{_MARK}\u2066\u200f half \ud800 \x1b[31m\x07",
-    f"{{{{ 7 * 7 }}}} {{% raw %}} ]]> --> {_MARK}",
-    _MARK + "\u0130" * 20_000,
-)
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = ensure(f"sqlite:///{tmp_path_factory.mktemp('hostile')}/seed.db")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('hostile')}/seed.db"
+
+
+@pytest.fixture(scope="module")
+def seeded(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    known = tmp_path_factory.mktemp("known") / "mine.toml"
+    known.write_text("".join(map(_known, TEXTS)), encoding="utf-8")
+    engine = ensure(url)
     seed(engine)
-    for number, text in enumerate(_HOSTILE):
-        _store(engine, f"run{number}-{text}", text)
-    yield engine
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv("EXPORT_MATRIX_KNOWN_FAILURES", str(known))
+        ours.cache_clear()
+        yield engine
+    ours.cache_clear()
     engine.dispose()
 
 
-def _store(engine: Engine, name: str, text: str) -> None:
-    """A run whose every field that others write has that text."""
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode()[:150]
-    cell = Cell("bert", "BertModel", Variant.FORWARD_STATIC, "onnx")
-    uid = f"{name}"[:150].replace("\0", "").encode("utf-8", "replace").decode()
-    difference = OutputDifference(name=text, sizes=text, dtype=text, problem="values")
-    part = ComponentResult(
-        name=text,
-        outcome=Outcome.FAIL,
-        stage=Stage.LOWER,
-        reason=text,
-        outputs=(difference,),
-        notes=(text,),
-    )
-    found = Result(
-        cell=cell,
-        outcome=Outcome.FAIL,
-        stage=Stage.LOWER,
-        reason=text,
-        components=(part,),
-        durations_s={"build": 0.1},
-        traceback=f'Traceback:\n  File "{text}", line 1, in {text}\nValueError: {text}',
-        log_tail=text,
-        provider="transformers",
-        recipe={text: text},
-    )
-    stack = {"torch": clean, clean: clean}
-    writes.open_run(
-        engine,
-        uid=uid,
-        revision=clean,
-        stack=stack,
-        selection=clean,
-        started_at=datetime.now(UTC),
-        cells=[cell, Cell("bert", "BertModel", Variant.FORWARD_STATIC, "dynamo")],
-    )
-    skipped = Result(
-        cell=Cell("bert", "BertModel", Variant.FORWARD_STATIC, "dynamo"),
-        outcome=Outcome.SKIP,
-        reason=text,
-        durations_s={},
-        provider="transformers",
-    )
-    results = (each.replace(run=uid, revision=clean, stack=stack) for each in (found, skipped))
-    writes.ingest_results(engine, map(label, results))
-    writes.close_run(engine, uid, closed_at=datetime.now(UTC), duration_s=1.0)
+def _known(text: str) -> str:
+    """A row of known failures that says it, as TOML writes it."""
+    told = json.dumps(text.encode("utf-8", "replace").decode()).replace("\x7f", "")
+    dates = "added_on = 2026-01-01\nexpires_on = 2999-01-01\n"
+    link = "https://evil.example/" + quote(text.encode("utf-8", "replace")[:40])
+    return f'[[known]]\ncells = "bert"\nreason = {told}\nlink = "{link}"\n{dates}'
 
 
 @pytest.fixture(scope="module")
-def client(seeded: Engine) -> Iterator[TestClient]:
-    with TestClient(create_app(seeded), raise_server_exceptions=False) as client:
+def stored(seeded: Engine) -> Sequence[Stored]:
+    return store(seeded)
+
+
+@pytest.fixture(scope="module")
+def client(seeded: Engine, stored: Sequence[Stored]) -> Iterator[TestClient]:
+    """The local user's browser: who may see, and change, everything."""
+    assert stored
+    access = Access.of(Settings(), "127.0.0.1")
+    app = create_app(seeded, access)
+    with TestClient(app, base_url=HERE, raise_server_exceptions=False) as client:
         yield client
 
 
-class _Live(HTMLParser):
-    """What of a page a browser would execute or go to that is not ours."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        ours = (given.get("src") or "").startswith(
-            "/static/"
-        ) or "application/json" in given.values()
-        if tag == "script" and not ours:
-            self.found.append(f"script {given}")
-        self.found += [f"{tag} {name}" for name in given if name.startswith("on")]
-        for name in ("href", "src", "action", "formaction"):
-            scheme = urlsplit(given.get(name) or "").scheme
-            if scheme not in ("", "http", "https", "data"):
-                self.found.append(f"{tag} {name} {given[name]}")
-        if _MARK in tag:
-            self.found.append(tag)
-
-
-def _addresses(engine: Engine) -> list[str]:
-    runs = [run.id for run in reads.runs(engine, limit=len(_HOSTILE))]
-    group = next(each for run in runs for each in reads.groups(engine, run))
+@pytest.fixture(scope="module")
+def addresses(seeded: Engine, stored: Sequence[Stored]) -> Sequence[str]:
+    """Every page, and those of each text."""
+    runs = {
+        name: reads.run(seeded, name).id
+        for each in stored
+        for name in (each.before, each.after, each.open)
+    }
     cell = "bert/BertModel/forward-static/onnx"
-    return [
-        *("/", "/runs", "/groups", f"/groups/{group.signature}", "/matrix", "/known", "/flaky"),
-        *(f"/runs/{run}" for run in runs),
-        *(f"/runs/{run}/report" for run in runs),
-        *(f"/diff/{run - 1}/{run}" for run in runs),
-        *(f"/cells/{cell}?run={run}" for run in runs),
-        *(f"/models/bert?run={runs[0]}", "/detector", "/diff"),
-    ]
+    every = ["/", "/matrix", "/runs", "/diff", "/groups", "/triage", "/known", "/flaky"]
+    every += ["/detector", "/slowest", "/fleet", "/access", "/signin", "/models/bert"]
+    for each in stored:
+        before, after = runs[each.before], runs[each.after]
+        groups = reads.groups(seeded, after)
+        every += [f"/groups/{group.signature}" for group in groups]
+        every += [f"/runs/{runs[each.open]}", f"/runs/{after}", f"/runs/{after}/report"]
+        every += [f"/diff/{before}/{after}", f"/pr/{each.pull.number}"]
+        every += [f"/cells/{cell}?run={after}", f"/matrix?run={after}", f"/groups?run={after}"]
+        every += [f"/slowest?run={after}", f"/models/bert?run={after}", f"/known?run={after}"]
+    return every
 
 
 def test_hostile_content_breaks_no_page_and_is_never_live(
-    client: TestClient, seeded: Engine
+    client: TestClient, addresses: Sequence[str]
 ) -> None:
     wrong: dict[str, object] = {}
-    for address in _addresses(seeded):
+    marked = set()
+    for address in addresses:
         page = client.get(address)
-        live = _Live()
-        live.feed(page.text)
-        if page.status_code != 200 or live.found or "set-cookie" in page.headers:
-            wrong[address] = live.found or page.status_code
+        found = live(page.text)
+        if page.status_code != 200 or found or "set-cookie" in page.headers:
+            wrong[address] = found or page.status_code
+        if MARK in page.text:
+            marked.add(address.strip("/").partition("/")[0].partition("?")[0])
+    assert wrong == {}
+    assert marked >= {"", "runs", "groups", "triage", "known", "detector", "fleet", "access",
+                      "diff", "pr", "cells", "matrix", "models", "slowest"}  # fmt: skip
+
+
+def test_no_page_is_left_out(client: TestClient, addresses: Sequence[str]) -> None:
+    assert isinstance(client.app, FastAPI)
+    paths = [each.partition("?")[0] for each in addresses]
+    left = [
+        route.path
+        for route in client.app.state.pages
+        if "GET" in route.methods
+        and not route.path.startswith(("/api", "/badges", "/tables", "/signin/"))
+        and not route.path.endswith(("z", ".json", ".xml", ".sqlite", "/metrics"))
+        and not any(route.path_regex.match(path) for path in paths)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<script>1</script>",
+        "<script src=//evil.example/x.js></script>",
+        "<p onclick=x>",
+        '<a href="javascript:x">',
+        '<a href=" java&#10;script:x">',
+        '<a href="//evil.example">',
+        '<a href="data:text/html,x">',
+        "<img src=https://evil.example/x.png>",
+        '<form action="//evil.example">',
+        "<iframe>",
+        '<meta http-equiv="refresh" content="0;url=//evil.example">',
+        "<p style=x>",
+        "<svg><use href=//evil.example/x>",
+        "\u202e",
+        "\x1b[31m",
+    ],
+)
+def test_what_is_live_is_found(page: str) -> None:
+    assert live(page)
+
+
+def test_hostile_content_breaks_no_twin(client: TestClient, addresses: Sequence[str]) -> None:
+    wrong: dict[str, object] = {}
+    for each in addresses:
+        if each == "/signin":
+            continue
+        twin = "/index.json" if each == "/" else re.sub(r"(\?|$)", r".json\1", each, count=1)
+        answer = client.get(twin)
+        kind = [answer.headers.get(name) for name in ("content-type", "x-content-type-options")]
+        if answer.status_code != 200 or kind != ["application/json", "nosniff"]:
+            wrong[twin] = answer.status_code, kind
+        json.loads(answer.text)
     assert wrong == {}
 
 
-def test_hostile_content_breaks_no_twin_and_no_file(client: TestClient, seeded: Engine) -> None:
-    addresses = [
-        "/index.json" if each == "/" else re.sub(r"(\?|$)", r".json\1", each, count=1)
-        for each in _addresses(seeded)
-    ]
-    run = reads.run(seeded, "latest").id
-    files = [f"/tables/{name}.csv?run={run}" for name in ("runs", "cells", "groups", "changes")]
-    files += [each.replace(".csv", ".parquet") for each in files]
-    statuses = {each: client.get(each).status_code for each in [*addresses, *files]}
-    assert {each: status for each, status in statuses.items() if status != 200} == {}
-    fromstring(client.get("/feed.xml").text)
-    fromstring(client.get(f"/badges/runs/{run}.svg").text)
+def test_no_cell_of_a_table_is_a_formula(client: TestClient, stored: Sequence[Stored]) -> None:
+    assert [*formulas('a,"b;=1"\n')] == ['=1"']
+    for each in stored:
+        tables = [f"{name}.{{}}?run={quote(each.after)}" for name in ("cells", "groups", "changes")]
+        for name in ("runs.{}", "flaky.{}", *tables):
+            answer = client.get(f"/tables/{name.format('csv')}")
+            assert (answer.status_code, [*formulas(answer.text)]) == (200, []), name
+            told = answer.headers["content-disposition"]
+            assert re.fullmatch(r'attachment; filename="\w+\.csv"', told)
+            assert client.get(f"/tables/{name.format('parquet')}").content[:4] == b"PAR1"
 
 
-@pytest.mark.parametrize("text", _HOSTILE)
+def test_feeds_and_badges_are_well_formed_and_lead_to_pages(
+    client: TestClient, seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    for query in ("", *TEXTS):
+        words = quote(f'"{query}"'.encode("utf-8", "replace")[:600]) if query else ""
+        told = client.get(f"/feed.xml?q={words}")
+        assert told.status_code in (200, 404)
+        if told.status_code == 200:
+            links = [each.get("href") or "" for each in fromstring(told.text).iter("{*}link")]
+            assert all(each.startswith(f"{HERE}/") for each in links)
+            assert not STEERING.search(told.text)
+    for each in stored:
+        number = reads.run(seeded, each.after).id
+        badge = client.get(f"/badges/runs/{number}.svg").text
+        assert fromstring(badge) is not None
+        assert live(badge) == []
+
+
+def test_metrics_have_names_of_ours_alone(client: TestClient) -> None:
+    for text in TEXTS:
+        client.get("/" + quote(text.encode("utf-8", "replace")[:200]))
+    told = client.get("/metrics").text
+    assert [*text_string_to_metric_families(told)]
+    assert MARK not in told
+
+
+def test_what_a_pull_request_is_told_has_no_markup_and_calls_nobody(
+    seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    for each in stored:
+        comment = as_comment(stored_report(seeded, each.pull, dashboard="https://matrix.example"))
+        tags, plain, coded = seen(comment)
+        assert MARK in coded or "evil" in coded
+        assert not re.search(rf"{MARK}|@|evil|\[x\]", plain), plain
+        assert not {"script", "img", "a"} & {*tags} - {"a"}
+        assert not STEERING.search(comment)
+
+
+def test_reports_as_markdown_have_no_markup_of_theirs(
+    seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    for each in stored:
+        told = as_markdown(report_of(seeded, each.after))
+        tags, _, _ = seen(told)
+        assert not {"script", "img", "b"} & {*tags}
+        assert not STEERING.search(told)
+
+
+def test_a_webhook_tells_it_as_json_of_ascii_with_addresses_of_ours(
+    seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    for each in stored:
+        told = record(news(seeded, reads.run(seeded, each.after), "outcome:fail"), HERE)
+        assert told["data"]["came"]
+        assert all(cell["url"].startswith(f"{HERE}/") for cell in told["data"]["came"])
+        assert json.dumps(told).isascii()
+
+
+def test_no_command_prints_what_steers_a_terminal(
+    url: str, seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    runs = [(each.before, each.after) for each in stored]
+    asked = [["diff", *pair, *form] for pair in runs for form in ([], ["--format", "markdown"])]
+    asked += [["diff", *pair, "--format", "json"] for pair in runs]
+    for after in (after for _, after in runs):
+        asked += [
+            ["report", after],
+            ["unlock", after],
+            ["known", after],
+            ["known", after, "--json"],
+        ]
+        group = reads.groups(seeded, reads.run(seeded, after).id)[0].signature
+        asked += [["triage", group], ["triage", group, "--json"]]
+    asked += [["subscribe", "list"], ["token", "list"], ["subscribe", "list", "--json"]]
+    for words in asked:
+        done = CliRunner().invoke(commands, [*words, "--database", url], env={"COLUMNS": "200"})
+        assert done.exit_code == 0, (words, done.output, done.exception)
+        assert not STEERING.search(done.output), words
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_a_hostile_address_is_refused_in_a_line_or_means_nothing(
     client: TestClient, text: str
 ) -> None:
@@ -175,10 +273,10 @@ def test_a_hostile_address_is_refused_in_a_line_or_means_nothing(
     for address in (*paths, *(f"{each}.json" for each in paths), *queries):
         answer = client.get(address.replace("{}", word), follow_redirects=False)
         assert answer.status_code < 500, address
-        live = _Live()
+        assert "set-cookie" not in answer.headers
+        assert safe_link(answer.headers.get("location", "")), address
         if "html" in answer.headers.get("content-type", ""):
-            live.feed(answer.text)
-        assert live.found == [], address
+            assert live(answer.text) == [], address
 
 
 def test_schemathesis_finds_nothing_in_the_api(client: TestClient) -> None:

@@ -14,9 +14,14 @@ def _read(value: Value) -> str:
     return list(csv.reader(io.StringIO("".join(as_csv(table)), newline="")))[1][0]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\uff1d1"])
 def test_a_text_that_looks_like_a_formula_is_marked_as_text(text: str) -> None:
     assert _read(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "\n"])
+def test_no_formula_begins_where_another_program_takes_lines_apart(sign: str) -> None:
+    assert _read(f"a{sign}=1+1") == f"a{sign}'=1+1"
 
 
 @pytest.mark.parametrize("text", ["a, b", 'he said "no"', "two\nlines", "<b>&", "5 = 5"])

@@ -121,3 +121,8 @@ def test_of_a_traceback_the_model_and_the_last_frames_are_interesting() -> None:
     assert "call_b()" not in told
     assert told.endswith("ValueError: no\nmore of it")
     assert "/home/me" not in told
+
+
+def test_a_traceback_in_which_no_frame_is_told_is_its_last_lines() -> None:
+    shown = SHOWN.replace(traceback="terminate called after throwing\nan instance of 'std::length'")
+    assert interesting(shown) == shown.traceback.splitlines()
