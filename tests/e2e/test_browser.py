@@ -4,45 +4,30 @@ Keys and completion need scripts; the journeys without them are here as well. `v
 axe-core 4.14.1 as its npm package has it (MPL-2.0).
 """
 
-import shutil
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import update
 
 from dashboard.app import create_app
-from runner.core.runs import Progress
-from runner.core.triage import Edit
-from runner.steps.triaging import edit
+from harness.results import Stage
+from runner.core.label import label
+from runner.core.runs import Progress, RunningCell
 from runner.store import reads, tables, writes
 from runner.store.engine import Engine, ensure
-from tests.seed import seed
+from tests.fakegithub import served
+from tests.pulls import FACTS
+from tests.seed import STACK, cells, result
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PAGES = [
     "/",
     "/matrix?run=2&rows=types&by=family&q=family:qwen or model:mamba",
     "/matrix?run=2&q=outcom:fail&rows=types",
     "/models/llama",
-    "/slowest?run=2",
+    "/slowest?run=2&q=outcom:fail",
     "/fleet",
     "/runs",
     "/runs/2?q=model:mamba",
@@ -59,72 +44,79 @@ PAGES = [
     "/detector",
     "/cells/mamba/MambaModel/forward-static/onnx?run=2",
     "/cells/bert/BertModel/forward-static/onnx?run=2",
+    f"/pr/{FACTS.number}",
     "/nowhere",
 ]
+EMPTY = ["/", "/matrix", "/groups", "/runs", "/diff", "/slowest", "/known", "/fleet", "/detector"]
+BEGUN = ["/", "/runs/1", "/fleet"]
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
 
-
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The seed, with a group that somebody has triaged."""
-    engine = ensure(f"sqlite:///{tmp_path_factory.mktemp('browser')}/seed.db")
-    seed(engine)
-    group = reads.groups(engine, 2)[0].signature
-    said = Edit(state="upstream", issue="o/r#1", note="*only* here\n\n- `llama`", assignee="ada")
-    edit(engine, {group: 0}, said, who="ada")
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Engine]:
+    """An empty database."""
+    engine = ensure(f"sqlite:///{tmp_path}/bare.db")
     yield engine
     engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def address(seeded: Engine) -> Iterator[str]:
-    """A dashboard over the seed, on a free port."""
-    server = uvicorn.Server(uvicorn.Config(create_app(seeded), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_pages_fit_the_screen_report_no_error_and_please_axe(
-    address: str, browser: Browser, width: int, scheme: str
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        bypass_csp=True,  # for axe alone; that our own scripts obey it is shown below
-    )
-    page = context.new_page()
+def _told(page: Page, address: str, paths: list[str], width: int) -> list[str]:
+    """What is wrong with pages, in both colour schemes."""
     told: list[str] = []
     page.on("pageerror", lambda error: told.append(str(error)))
     axe = AXE.read_text()
-    page.goto(address + "/groups?run=2")
-    group = page.locator("td.title a").first.get_attribute("href") or ""
-    for path in PAGES:
-        page.goto(address + path.replace("/groups/{group}", group))
+    for path in paths:
+        page.goto(address + path)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             told.append(f"{path} is too wide")
         page.evaluate(axe)
-        found = page.evaluate("rules => axe.run(document, { runOnly: rules })", RULES)
-        told += [
-            f"{path}: {each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]
-        ]
+        # All but contrast is the same in the other scheme.
+        for scheme, rules in (("light", RULES), ("dark", ["color-contrast"])):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            found = page.evaluate("rules => axe.run(document, { runOnly: rules })", rules)
+            told += [
+                f"{path}, {scheme}: {each['id']}: {each['nodes'][0]['html']}"
+                for each in found["violations"]
+            ]
+    return told
+
+
+def _begun(engine: Engine) -> None:
+    """A run that has just begun: a few cells done, and one that takes long."""
+    now, planned = datetime.now(UTC), cells()
+    writes.open_run(
+        engine,
+        uid="begun",
+        revision="5.23.0",
+        stack=STACK,
+        selection="popular",
+        started_at=now,
+        cells=planned,
+    )
+    done = [label(result(cell, "5.23.0").replace(run="begun")) for cell in planned[:20]]
+    writes.ingest_results(engine, done)
+    slow = RunningCell(cell=planned[20].id, attempt=1, stage=Stage.LOWER, seconds=70)
+    told = Progress(done=20, expected=480, verdicts={}, at=now, running=(slow,))
+    writes.note_progress(engine, "begun", "here", told)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_fit_the_screen_report_no_error_and_please_axe(
+    address: str, bare: Engine, browser: Browser, width: int
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        bypass_csp=True,  # for axe alone; that our own scripts obey it is shown below
+    )
+    page = context.new_page()
+    page.goto(address + "/groups?run=2")
+    group = page.locator("td.title a").first.get_attribute("href") or ""
+    told = _told(page, address, [path.replace("/groups/{group}", group) for path in PAGES], width)
+    with served(create_app(bare)) as empty:
+        told += _told(page, empty, EMPTY, width)
+        _begun(bare)
+        told += _told(page, empty, BEGUN, width)
     context.close()
     assert told == []
 
