@@ -28,9 +28,10 @@ def _band(band: Band, run: int, query: str, span: int, *, named: bool) -> str:
     rows = "".join(_row(row, run, query) for row in band.rows)
     if not named:
         return f"<tbody>{rows}</tbody>"
+    word = "row" if len(band.rows) == 1 else "rows"
     head = (
         f'<tr class="band"><th colspan="{span}" scope="rowgroup"><span>{escape(band.name)} '
-        f"<small>{len(band.rows)} rows, {band.passed} of {band.ran} pass</small></span></th></tr>"
+        f"<small>{len(band.rows)} {word}, {band.passed} of {band.ran} pass</small></span></th></tr>"
     )
     return f"<tbody>{head}{rows}</tbody>"
 

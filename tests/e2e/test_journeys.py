@@ -118,7 +118,7 @@ def test_on_a_phone_a_regression_is_found_assigned_and_reproduced(
     context.close()
 
 
-def test_titles_of_groups_have_room_on_a_phone_whatever_is_said_of_them(
+def test_groups_and_what_is_said_of_them_have_room_on_a_phone(
     address: str, browser: Browser
 ) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -126,6 +126,11 @@ def test_titles_of_groups_have_room_on_a_phone_whatever_is_said_of_them(
     titles = page.locator(".top-groups a")
     assert "upstream" in page.locator(".top-groups").last.inner_text()
     assert min(titles.evaluate_all("all => all.map(each => each.clientWidth)")) > 150
+    page.goto(address + "/groups?run=2")
+    assert page.evaluate(CUT) == []
+    page.goto(address + "/triage")
+    assert page.evaluate(CUT) == []
+    assert page.get_by_text("state: new → upstream").is_visible()
     page.close()
 
 
