@@ -84,7 +84,7 @@ def test_what_is_typed_is_saved_logged_and_shown(client: TestClient) -> None:
     assert entry["after"]["state"] == "upstream"
     assert f"/groups/{name}" in client.get("/triage").text
     assert "upstream" in client.get("/runs/2").text
-    assert "https://github.com/pytorch/executorch/issues/12" in client.get("/").text
+    assert "pytorch/executorch#12" in client.get("/").text
     assert [each["signature"] for each in _groups(client, "run=2&state=upstream")] == [name]
 
 
