@@ -9,12 +9,11 @@ from fastapi import APIRouter, Path, Request, Response
 from dashboard.rendering import render
 from harness.cells import Cell
 from runner.core.diff import CellChange
-from runner.core.inline import arrow
 from runner.core.pull.check import as_json
 from runner.core.pull.comment import reproduce
 from runner.core.pull.report import Commits, Report, State
 from runner.core.pull.sections import Group, Section
-from runner.core.runs import Run
+from runner.core.runs import Run, Verdict
 from runner.core.summary import summary_line
 from runner.core.triage import Said
 from runner.steps.pulled import stored_report
@@ -31,7 +30,9 @@ class Changed:
     """A cell that changed, ready to show."""
 
     cell: Cell
-    arrow: str
+    #: None where that side has no such cell
+    before: Verdict | None
+    after: Verdict | None
     why: str
 
 
@@ -179,7 +180,8 @@ def _group(each: Group, told: Report, *, fails: bool) -> ChangedGroup:
         cells=tuple(
             Changed(
                 cell=item.cell,
-                arrow=arrow(item),
+                before=item.before.verdict if item.before else None,
+                after=item.after.verdict if item.after else None,
                 why=_why(item),
             )
             for item in each.cells

@@ -47,6 +47,7 @@ def test_a_pull_request_leads_to_a_cell_and_what_became_of_it_before(
 ) -> None:
     page.goto(f"{address}/pr/{FACTS.number}?sha={COMMITS.head[:8]}")
     assert page.get_by_role("heading", level=1).inner_text().endswith("from this PR")
+    assert "P pass ⟹ F fail" in " ".join(page.locator("#regressed li").first.inner_text().split())
     page.locator("#regressed").get_by_role("link", name="mamba/MambaModel/").first.click()
     assert page.get_by_role("heading", name="Traceback").is_visible()
     assert "fail at lower" in page.locator(".summary").inner_text()
@@ -118,7 +119,7 @@ def test_on_a_phone_a_regression_is_found_assigned_and_reproduced(
     context.close()
 
 
-def test_groups_and_what_is_said_of_them_have_room_on_a_phone(
+def test_groups_what_is_said_of_them_and_what_is_sorted_by_have_room_on_a_phone(
     address: str, browser: Browser
 ) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -131,6 +132,10 @@ def test_groups_and_what_is_said_of_them_have_room_on_a_phone(
     page.goto(address + "/triage")
     assert page.evaluate(CUT) == []
     assert page.get_by_text("state: new → upstream").is_visible()
+    page.goto(address + "/slowest?run=2&by=max_abs_diff")
+    sorted_by = page.get_by_role("columnheader", name="difference to eager").bounding_box()
+    assert sorted_by
+    assert sorted_by["x"] + sorted_by["width"] < 390
     page.close()
 
 
