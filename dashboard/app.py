@@ -65,6 +65,8 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
+#: a message repeats what was asked, which may be of any length
+_LONGEST_MESSAGE = 2000
 _FOR_PROGRAMS = (".json", ".csv", ".parquet", ".sqlite")
 
 
@@ -162,6 +164,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _error(request: Request, status: int, message: str) -> Response:
+    message = message[:_LONGEST_MESSAGE]
     if request.url.path.endswith(_FOR_PROGRAMS) or request.url.path.startswith("/api/"):
         return JSONResponse({"error": message}, status_code=status)
     page = {"status": status, "message": message}

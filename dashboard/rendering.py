@@ -101,6 +101,7 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
     status: int = 200,
     title: str,
     refresh_s: int | None = None,
+    twin: bool = True,
 ) -> HTMLResponse:
     """The page in its template; `twin` is the address of the same object as JSON.
 
@@ -112,7 +113,7 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "path": request.url.path,
         "refresh_s": refresh_s,
         "visitor": visitor(request),
-        "twin": _twin(request) if status == 200 else None,
+        "twin": _twin(request) if twin and status == 200 else None,
     }
     made = _templates().get_template(template).render(context)
     # HTML has no control characters, as an address may bring, and no half surrogate pair, as a log

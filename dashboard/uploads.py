@@ -20,6 +20,8 @@ _REFUSED = {
     Allowed.UNKNOWN: "no token, or one that is unknown or revoked",
     Allowed.ANOTHER_RUN: "the token is not for this run",
 }
+#: an error repeats what is wrong in a line, which may be of any length
+_LONGEST_ERROR = 2000
 #: bodies that are unpacked and written at once
 _AT_ONCE = 4
 
@@ -47,7 +49,7 @@ def routes(engine: Engine) -> APIRouter:
                     return JSONResponse({"error": str(error)}, status_code=413)
                 except RecordError as error:
                     told = str(error).replace(file.name, f"shard {shard}")
-                    return JSONResponse({"error": told}, status_code=422)
+                    return JSONResponse({"error": told[:_LONGEST_ERROR]}, status_code=422)
         return JSONResponse({"run": run, "shard": shard, "new": done.new, "seen": done.seen})
 
     return router

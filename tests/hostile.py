@@ -14,6 +14,7 @@ from harness.cells import Cell, Variant
 from harness.results import ComponentResult, Outcome, OutputDifference, Result, Stage
 from runner.core.bisect import Bisected
 from runner.core.label import label
+from runner.core.plain import storable
 from runner.core.pull.quoting import quoted
 from runner.core.pull.report import Commits
 from runner.core.runs import Canary, Progress, RunningCell
@@ -22,7 +23,6 @@ from runner.store import queue, sessions, tables, tokens, writes
 from runner.store.bisects import note_bisect
 from runner.store.engine import Engine
 from runner.store.pulls import PullRuns, note_runs
-from runner.store.rows import storable
 from runner.store.selfchecks import note_selfcheck
 from runner.store.subscriptions import subscribe
 

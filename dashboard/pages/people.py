@@ -65,7 +65,7 @@ def routes(engine: Engine, access: Access) -> APIRouter:
     @router.get("/signin", include_in_schema=False)
     def signin(request: Request, next: str = "/") -> Response:
         page = access_page(engine, access, request, next)
-        return render(request, "access.html", page, title="Sign in")
+        return render(request, "access.html", page, title="Sign in", twin=False)
 
     @router.post("/access/sessions/{number}/end", include_in_schema=False)
     async def end(request: Request, number: Number) -> Response:

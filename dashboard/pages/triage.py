@@ -221,6 +221,7 @@ def _regroup(
             signature = triaging.split(engine, signature, who=who, cells=other, title=title)
         else:
             triaging.take_apart(engine, other, signature, who=who)
+            signature = other  # a group that was split off has no cells any more, and no page
     except (SelectionError, TriageError) as error:
         raise HTTPException(422, str(error)) from None
     return RedirectResponse(f"/groups/{signature}#triage", status_code=303)

@@ -24,8 +24,8 @@ from starlette.exceptions import HTTPException
 
 from dashboard.signin.access import Access
 from runner.core.access import Role, SignIn, is_loopback
+from runner.core.plain import storable
 from runner.store.engine import Engine
-from runner.store.rows import storable
 from runner.store.sessions import Session, session_of
 from runner.store.tokens import token_of
 

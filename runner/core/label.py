@@ -38,9 +38,9 @@ def label_evidence(evidence: Evidence, *, model: str | None = None) -> Label:
 
 
 def label(result: Result) -> Result:
-    """The result with its kind, signature and title."""
+    """The result with its kind, signature and title, whatever it said of itself."""
     if not is_failure(result):
-        return result
+        return result.replace(kind=None, signature=None, title=None)
     said = label_evidence(of_result(result), model=result.cell.model_type)
     return result.replace(kind=said.kind, signature=said.signature, title=said.title)
 

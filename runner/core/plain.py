@@ -26,3 +26,8 @@ def uncontrolled(text: str) -> str:
 def shown(text: str) -> str:
     """The text with a sign in place of each character that a page must not have as it is."""
     return _UNSHOWN.sub("\ufffd", text)
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NUL and lone surrogates."""
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()

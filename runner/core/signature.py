@@ -31,6 +31,7 @@ from runner.core.evidence import Evidence, Frame
 from runner.core.masks import mask, mask_model, model_of
 
 VERSION = 3
+_CURRENT = re.compile(rf"s{VERSION}-[0-9a-f]{{12}}(\.\d{{1,9}})?", re.ASCII)
 
 _TRANSFORMERS = re.compile(r"transformers/(?!exporters/|utils/)")
 _FAMILIES = (
@@ -59,7 +60,7 @@ _ASIDES = re.compile(r" ?\((?:(?:batch|sequence|image|audio|frames)[^)]*|and \d+
 
 def is_current(signature: str | None) -> bool:
     """Whether it was made by this version; none, or another's, is to be made again."""
-    return signature is not None and signature.startswith(f"s{VERSION}-")
+    return signature is not None and bool(_CURRENT.fullmatch(signature))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from runner.core.plain import storable
+
 Value = str | int | float | bool | datetime | None
 # the last four are the first, full-width: some spreadsheets take them for the same
 _FORMULA = re.compile("^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@\uff1d\uff0b\uff0d\uff20-])")
@@ -49,5 +51,4 @@ def _safe(value: Value) -> Value:
         return value.isoformat()
     if not isinstance(value, str):
         return value
-    clean = value.replace("\0", "�").encode("utf-8", "replace").decode()
-    return _FORMULA.sub("'", clean)
+    return _FORMULA.sub("'", storable(value))

@@ -23,6 +23,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import TriageError
+from runner.core.plain import storable
 from runner.core.runs import Run
 
 NOTE_CHARACTERS = 20_000
@@ -120,8 +121,7 @@ def _typed(value: str | None) -> str | None:
     """Without what no database or terminal takes, and without Windows' ends of lines."""
     if value is None:
         return None
-    whole = value.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "replace").decode()
-    return whole.strip()
+    return storable(value.replace("\r\n", "\n").replace("\0", "")).strip()
 
 
 def _check_reasons(after: Triage) -> None:

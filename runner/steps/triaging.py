@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from harness.errors import ConflictError, SelectionError, TriageError, nearest
+from runner.core.plain import storable
 from runner.core.query.nodes import Query
 from runner.core.regrouping import check_merge, of_cells
 from runner.core.runs import FailureGroup, Run
@@ -24,7 +25,6 @@ from runner.steps.querying import search
 from runner.store import reads
 from runner.store import regrouping as regroupings
 from runner.store.engine import Engine
-from runner.store.rows import storable
 from runner.store.triages import Change, triages, write
 
 #: groups that are edited at once

@@ -15,8 +15,9 @@ from typing import IO, Any, NamedTuple
 
 from harness.results import Result
 from runner.core.modalities import kinds_of
+from runner.core.plain import storable
 from runner.core.verdict import fold
-from runner.store.rows import detail, digest, group_row, storable, unopened_run, verdict_row
+from runner.store.rows import detail, digest, group_row, unopened_run, verdict_row
 
 # A batch's bounds: of memory, and of how long its transaction holds locks.
 _RESULTS = 10_000

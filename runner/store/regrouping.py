@@ -13,12 +13,12 @@ from sqlalchemy.sql import ColumnElement
 
 from harness.cells import Cell
 from harness.errors import TriageError
+from runner.core.plain import storable
 from runner.core.query.reader import parse
 from runner.core.regrouping import Regrouping, Rule
 from runner.core.runs import CellVerdict, FailureGroup, Run
 from runner.store import reads
 from runner.store.bulk import chunks, ids, insert_new
-from runner.store.rows import storable
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group, group_alias, regroup
 from runner.store.tables import run as runs_

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, Row, select
 from harness.cells import Cell
 from harness.results import Result, jsonable
 from runner.core.label import label
+from runner.core.plain import storable
 from runner.store.bulk import chunks, ids, insert_new
-from runner.store.rows import Parts, detail, digest, storable, whole
+from runner.store.rows import Parts, detail, digest, whole
 from runner.store.tables import cell as cells_
 from runner.store.tables import rerun as reruns_
 from runner.store.tables import run as runs_

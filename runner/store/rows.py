@@ -15,9 +15,11 @@ import orjson
 
 from harness.results import Result, spell
 from runner.core.classify import UNCLASSIFIED, classify
+from runner.core.plain import storable
 from runner.core.runs import CellVerdict, Verdict
 
 _LONGEST_NAME = 200
+_LONGEST_KIND = 60
 _ELSEWHERE = frozenset({"traceback", "log_tail", "run", "signature", "title", "stack"})
 
 
@@ -78,11 +80,6 @@ def secret_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
-def storable(body: str) -> str:
-    """The text without what no database takes: NUL and lone surrogates."""
-    return body.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
-
-
 def unopened_run(result: Result) -> dict[str, Any]:
     """What becomes known of a run by a result, if it was planned elsewhere."""
     return {
@@ -100,7 +97,7 @@ def group_row(result: Result) -> dict[str, Any]:
     return {
         "signature": result.signature,
         "title": storable(result.title or ""),
-        "kind": result.kind or UNCLASSIFIED,
+        "kind": _name(result.kind, _LONGEST_KIND) or UNCLASSIFIED,
         "owner": classify(result).owner,
         "stage": result.stage,
     }
@@ -111,7 +108,7 @@ def verdict_row(found: CellVerdict) -> dict[str, Any]:
     return {
         "verdict": found.verdict.value,
         "stage": found.stage,
-        "kind": found.kind,
+        "kind": _name(found.kind, _LONGEST_KIND),
         "reason": None if found.reason is None else storable(found.reason),
         "suspect": found.suspect,
         "attempts": found.attempts,
@@ -122,8 +119,12 @@ def verdict_row(found: CellVerdict) -> dict[str, Any]:
         "max_abs_diff": found.max_abs_diff,
         "export_s": found.export_s,
         "graph_nodes": found.graph_nodes,
-        "carried_from": found.carried_from,
+        "carried_from": _name(found.carried_from, _LONGEST_NAME),
     }
+
+
+def _name(told: str | None, longest: int) -> str | None:
+    return None if told is None else storable(told)[:longest]
 
 
 MISSING_ROW: Mapping[str, Any] = {

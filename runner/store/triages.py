@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
 from harness.errors import ConflictError, SelectionError
+from runner.core.plain import storable
 from runner.core.triage import UNTOUCHED, State, Triage, changes, comes_back, reopened
 from runner.store.bulk import chunks, ids, insert_into
 from runner.store.reads import read_runs, utc
 from runner.store.regrouping import told_in
-from runner.store.rows import storable
 from runner.store.tables import failure_group, triage, triage_log
 from runner.store.tables import run as runs_
 

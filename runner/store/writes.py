@@ -16,6 +16,7 @@ from harness.cells import Cell
 from harness.errors import SelectionError
 from harness.results import Result, jsonable
 from runner.core.canary import merged
+from runner.core.classify import is_failure
 from runner.core.runs import Canary, Progress, Run
 from runner.core.schedule import Schedule
 from runner.core.signature import is_current
@@ -88,7 +89,10 @@ def ingest_file(engine: Engine, path: Path, *, label: Label) -> Ingested:
     pass checks every line, and keeps what is to be written in a temporary file; the second writes
     it, a batch a transaction. What an interrupt leaves is whole batches; ingest the file again.
     """
-    found = (each if is_current(each.signature) else label(each) for each in results_in(path))
+    found = (
+        each if is_failure(each) and is_current(each.signature) else label(each)
+        for each in results_in(path)
+    )
     with spooled(batches(found)) as checked:
         return _add(engine, checked)
 

@@ -108,7 +108,9 @@ def test_the_version_stands_in_the_id() -> None:
     found = _signature("llama", "Llama")
     assert found is not None
     assert is_current(found)
+    assert is_current(f"{found}.2")  # a part that was split off
     assert not is_current("s1-0123456789ab")
+    assert not is_current(f"{found}/../..")
     assert not is_current(None)
 
 

@@ -7,11 +7,14 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
+
+from runner.core.plain import storable
 
 _BODY = 4000
 _RUNS = ("opened", "reopened", "synchronize", "ready_for_review", "edited")
@@ -40,6 +43,13 @@ class Kind(StrEnum):
     WORKFLOW = "workflow"
 
 
+def _sha(told: object) -> str:
+    """A commit's id; `ValueError` for anything else."""
+    if not re.fullmatch("[0-9a-f]{1,40}", str(told)):
+        raise ValueError("no id of a commit")
+    return str(told)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """A pull request, as an event or an answer of GitHub tells it."""
@@ -61,12 +71,12 @@ class Pull:
         return cls(
             repository=repository,
             number=int(told["number"]),
-            head=str(told["head"]["sha"]),
-            base=str(told["base"]["sha"]),
-            base_branch=str(told["base"]["ref"]),
+            head=_sha(told["head"]["sha"]),
+            base=_sha(told["base"]["sha"]),
+            base_branch=storable(told["base"]["ref"]),
             open=told["state"] == "open",
             updated_at=datetime.fromisoformat(told["updated_at"]),
-            merge=told.get("merge_commit_sha"),
+            merge=_sha(merge) if (merge := told.get("merge_commit_sha")) else None,
         )
 
     @property
@@ -163,7 +173,7 @@ def _comment(payload: Mapping[str, Any], repository: str) -> Event | None:
     comment, issue = payload["comment"], payload["issue"]
     if payload["action"] != "created" or "pull_request" not in issue:
         return None
-    number, author = int(issue["number"]), str(comment["user"]["login"])
+    number, author = int(issue["number"]), storable(comment["user"]["login"])
     return Event(
         kind=Kind.COMMENT,
         repository=repository,
@@ -173,7 +183,7 @@ def _comment(payload: Mapping[str, Any], repository: str) -> Event | None:
             "comment": int(comment["id"]),
             "author": author,
             "bot": comment["user"].get("type") == "Bot",
-            "body": str(comment["body"])[:_BODY],
+            "body": storable(comment["body"])[:_BODY],
             "at": str(comment["created_at"]),
         },
         author=author,
@@ -181,7 +191,7 @@ def _comment(payload: Mapping[str, Any], repository: str) -> Event | None:
 
 
 def _push(payload: Mapping[str, Any], repository: str) -> Event:
-    branch = str(payload["ref"])
+    branch = storable(payload["ref"])
     return Event(
         kind=Kind.PUSH, repository=repository, key=f"{repository} fetch", payload={"ref": branch}
     )
