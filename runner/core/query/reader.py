@@ -28,6 +28,8 @@ _UNITS = {
 _COMPARISON = re.compile(r"(?P<key>\w+)(?P<how>[<>]=?)(?P<number>[0-9.e+-]+)(?P<unit>[a-z]*)", re.I)
 _TOKEN = re.compile(r"\s*(?P<word>seq\((?P<seq>[^()]*)\)|[()]|[^\s()]+)", re.I)
 OPERATORS = ("and", "or", "not", "(", ")")
+#: parentheses and `not`s inside one another; deeper ones would exhaust Python's stack
+_DEEPEST = 50
 
 
 class QueryError(SelectionError):
@@ -64,6 +66,7 @@ class _Reader:
         self._text = text
         self._tokens = list(_TOKEN.finditer(text))
         self._at = 0
+        self._depth = 0
 
     def _next(self) -> str:
         """The token that comes, an operator in small letters; empty at the end."""
@@ -101,7 +104,7 @@ class _Reader:
         others: list[Node] = []
         while self._next() not in ("", "and", "or", ")"):
             if self._next() in ("not", "("):
-                others.append(self._negated())
+                others.append(self._nested())
             elif special := self._special():
                 others.append(special)
             else:
@@ -112,10 +115,16 @@ class _Reader:
             raise self._wrong("a word is missing here")
         return parts[0] if len(parts) == 1 else Every(tuple(parts))
 
-    def _negated(self) -> Node:
-        if self._next() == "not":
-            self._at += 1
-            return Not(self._one())
+    def _nested(self) -> Node:
+        """What `not` or a parenthesis begins."""
+        if self._depth == _DEEPEST:
+            raise self._wrong(f"more than {_DEEPEST} parentheses or `not`s inside one another")
+        self._depth += 1
+        found = self._negated() if self._next() == "not" else self._parenthesis()
+        self._depth -= 1
+        return found
+
+    def _parenthesis(self) -> Node:
         self._at += 1
         found = self.either()
         if self._next() != ")":
@@ -123,10 +132,14 @@ class _Reader:
         self._at += 1
         return found
 
+    def _negated(self) -> Node:
+        self._at += 1
+        return Not(self._one())
+
     def _one(self) -> Node:
         """What `not` takes."""
         if self._next() in ("not", "("):
-            return self._negated()
+            return self._nested()
         if self._next() in ("", "and", "or", ")"):
             raise self._wrong("a word is missing after `not`")
         if special := self._special():
