@@ -22,6 +22,8 @@ from runner.steps.triaging import group_named
 from runner.store import reads, triages
 from runner.store.engine import Engine
 
+#: bytes of a body
+_LARGEST = 2**20
 _FIELDS = tuple(each.name for each in fields(Edit))
 
 
@@ -46,7 +48,7 @@ class SaidOfMany(Said):
 
 
 def routes(engine: Engine) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(max_body_size=_LARGEST)
 
     @router.post("/api/v1/groups/{signature}/triage")
     def one(request: Request, signature: str, said: Said) -> Response:

@@ -15,6 +15,8 @@ from runner.steps.subscribing import new_subscription
 from runner.store.engine import Engine
 from runner.store.subscriptions import Subscription, active, unsubscribe
 
+#: bytes of a body
+_LARGEST = 2**20
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
@@ -40,7 +42,7 @@ class Told:
 
 
 def routes(engine: Engine) -> APIRouter:
-    router = APIRouter(prefix="/api/v1/subscriptions")
+    router = APIRouter(prefix="/api/v1/subscriptions", max_body_size=_LARGEST)
 
     @router.get("", summary="Who is told of searches")
     def listed(request: Request) -> Sequence[Told]:

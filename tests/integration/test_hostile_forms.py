@@ -171,6 +171,18 @@ def test_scripts_say_and_subscribe_to_what_is_refused_or_inert(
     _shown(client)
 
 
+@pytest.mark.parametrize("address", ["/api/v1/triage", "/api/v1/subscriptions"])
+def test_a_body_that_is_too_large_is_refused_before_anybody_is_asked_who_they_are(
+    client: TestClient, address: str
+) -> None:
+    sent = json.dumps({"over": "a" * 2**20, "url": "https://hooks.example/x", "search": "x"})
+    headers = {"Content-Type": "application/json"}
+    for body in (sent, (part.encode() for part in (sent[:500], sent[500:]))):
+        answer = client.post(address, content=body, headers=headers)
+        assert answer.status_code == 413
+        assert "Content Too Large" in answer.text
+
+
 @pytest.mark.parametrize("secret", ["", "emx_x", *(text[:100] for text in TEXTS[:4])])
 def test_a_token_that_is_none_is_refused(client: TestClient, secret: str) -> None:
     headers = {"Authorization": b"Bearer " + secret.encode("utf-8", "replace").replace(b"\0", b"")}
