@@ -1,4 +1,4 @@
-"""What a reader asks for in a search box: the cells that are meant, or what is wrong and where."""
+"""What a reader asks for in a search box: the run and the cells, or what is wrong and where."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from harness.errors import SelectionError
 from runner.core.query.reader import QueryError, parse
 from runner.core.runs import CellVerdict, Run
-from runner.steps.querying import search
+from runner.steps.knowing import complete_runs
+from runner.steps.querying import asks_runs, concerns, search
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -40,6 +41,38 @@ def ask(
         return Asked(found=search(engine, run, verdicts, parse(query)))
     except SelectionError as error:
         return Asked(found=verdicts, wrong=_wrong(error, query))
+
+
+def asked_of(engine: Engine, query: str, recent: Sequence[Run]) -> Run | None:
+    """The run that a query is asked of where none is named: the newest of the recent ones.
+
+    If it says something of runs (`stack:`, `revision:`), it is the newest complete one that it can
+    mean a cell of.
+    """
+    return _meant(engine, query) or newest(recent)
+
+
+def elsewhere(engine: Engine, run: Run, query: str) -> Run | None:
+    """The run that a query is of that says that it is not of this one, if there is such a run."""
+    meant = _meant(engine, query)
+    return None if meant is None or concerns(parse(query), run) else meant
+
+
+def _meant(engine: Engine, query: str) -> Run | None:
+    """The newest complete run that a query can mean a cell of; None if it says nothing of runs."""
+    try:
+        asked = parse(query)
+    except SelectionError:
+        return None
+    if not asks_runs(asked):
+        return None
+    return next((run for run in complete_runs(engine) if concerns(asked, run)), None)
+
+
+def newest(runs: Sequence[Run]) -> Run | None:
+    """The newest complete run of these, else the newest that has results."""
+    complete = next((run for run in runs if run.complete), None)
+    return complete or next((run for run in runs if run.received), None)
 
 
 def _wrong(error: SelectionError, query: str) -> Wrong:

@@ -7,10 +7,11 @@ from functools import lru_cache
 from fastapi import APIRouter
 
 from dashboard.asking import Wrong, wrong_in
-from dashboard.pages.runs import chosen
+from dashboard.pages.runs import RECENT, chosen
 from runner.core.families import family_of
 from runner.core.query.completion import complete
 from runner.core.select import NOBODY
+from runner.steps.querying import stack_names
 from runner.store import reads
 from runner.store.engine import Engine
 from runner.store.triages import assignees
@@ -28,7 +29,13 @@ def completions(engine: Engine, ref: str, text: str) -> Completions:
     """What the last word of the text may become, by what is there in a run."""
     run = chosen(engine, ref)
     known = _values(engine, run.id, run.received) if run else {}
-    known = {**known, "assignee": [*assignees(engine), NOBODY]}
+    runs = reads.runs(engine, limit=RECENT)
+    known = {
+        **known,
+        "assignee": [*assignees(engine), NOBODY],
+        "revision": [each.revision for each in runs],
+        "stack": [name for each in runs for name in stack_names(each)],
+    }
     return Completions(items=complete(text, known), wrong=wrong_in(text))
 
 

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboard.asking import Wrong, ask
+from dashboard.asking import Wrong, ask, asked_of, elsewhere
 from dashboard.matrix import By, Matrix, Seen, Sort, few_classes, matrix
-from dashboard.pages.runs import RECENT, RunRow, newest, row
+from dashboard.pages.runs import RECENT, RunRow, row
 from dashboard.rendering import render
 from runner.core.runs import Run
 from runner.store import reads
@@ -39,6 +39,8 @@ class MatrixPage:
     runs: tuple[RunRow, ...]
     query: str
     wrong: Wrong | None
+    #: the newest run that the query is of, if it says that it is not of this one
+    elsewhere: RunRow | None
     #: cells that the query means, and all of the run's
     meant: int
     total: int
@@ -68,8 +70,9 @@ class Shown:
 
 def matrix_page(engine: Engine, ref: str, shown: Shown) -> MatrixPage:
     recent = reads.runs(engine, limit=RECENT)
-    run = reads.run(engine, ref) if ref else newest(recent)
+    run = reads.run(engine, ref) if ref else asked_of(engine, shown.q, recent)
     found, wrong = _meant(engine, run, shown.q)
+    other = elsewhere(engine, run, shown.q) if run else None
     takes = modalities_of(engine) if shown.by is By.MODALITY else None
     made = matrix(
         found, classes=_classes(found, shown.rows), sort=shown.sort, by=shown.by, modalities=takes
@@ -79,6 +82,7 @@ def matrix_page(engine: Engine, ref: str, shown: Shown) -> MatrixPage:
         runs=tuple(map(row, recent)),
         query=shown.q,
         wrong=wrong,
+        elsewhere=row(other) if other else None,
         meant=len(found),
         total=max(run.expected, run.received) if run else 0,
         rows=shown.rows,

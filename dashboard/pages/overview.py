@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
+from dashboard.asking import newest
 from dashboard.charts import Chart, over_runs
 from dashboard.charts import Line as Curve
-from dashboard.pages.runs import RunRow, newest, row
+from dashboard.pages.runs import RunRow, row
 from dashboard.rendering import render
 from runner.core.change import Change
 from runner.core.diff import diff

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from dashboard.asking import Wrong, ask
+from dashboard.asking import Wrong, ask, asked_of
 from dashboard.matrix import Matrix, few_classes, matrix
 from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
@@ -89,15 +89,11 @@ def row(run: Run) -> RunRow:
     )
 
 
-def newest(runs: Sequence[Run]) -> Run | None:
-    """The newest complete run of these, else the newest that has results."""
-    complete = next((run for run in runs if run.complete), None)
-    return complete or next((run for run in runs if run.received), None)
-
-
-def chosen(engine: Engine, ref: str) -> Run | None:
-    """The run of that name; without one the newest of the last, if there are any."""
-    return reads.run(engine, ref) if ref else newest(reads.runs(engine, limit=RECENT))
+def chosen(engine: Engine, ref: str, query: str = "") -> Run | None:
+    """The run of that name; without one the newest that a query is asked of, if there are any."""
+    if ref:
+        return reads.run(engine, ref)
+    return asked_of(engine, query, reads.runs(engine, limit=RECENT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

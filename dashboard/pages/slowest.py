@@ -78,7 +78,7 @@ class SlowestPage:
 
 
 def slowest_page(engine: Engine, ref: str, query: str, by: Cost) -> SlowestPage:
-    run = chosen(engine, ref)
+    run = chosen(engine, ref, query)
     cells, took, wrong = _meant(engine, run, query, by) if run else ((), (), None)
     return SlowestPage(
         run=row(run) if run else None,

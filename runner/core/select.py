@@ -3,7 +3,7 @@
 - A word with `/` is a glob over cell ids, filled up with `*` from the right: `llama/*/forward-*`.
 - Any other bare word is a glob over model types and model classes: `llama`, `*ForCausalLM`.
 - `key:value` compares one property with a glob; keys of `VERDICT_KEYS` speak of results, those of
-  `GROUP_KEYS` of the failure group that a result is in.
+  `GROUP_KEYS` of the failure group that a result is in, those of `RUN_KEYS` of its run.
 - Words of one key are alternatives; different keys must all hold. All bare words are one key.
 - A preset (`smoke`, `popular`, `all`) stands for its words.
 Case doesn't matter, and `-` equals `_`: `deberta-v2` is `deberta_v2`.
@@ -12,6 +12,7 @@ Case doesn't matter, and `-` equals `_`: `deberta-v2` is `deberta_v2`.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from harness.cells import Cell, folded
 from harness.errors import SelectionError, nearest
@@ -22,8 +23,6 @@ from runner.core.runs import CellVerdict, Verdict
 from runner.core.triage import State
 
 _BARE = ""
-#: of a result that is in no failure group
-NO_GROUP: Mapping[str, str] = {}
 
 CELL_KEYS: Mapping[str, Callable[[Cell], tuple[str, ...]]] = {
     _BARE: lambda cell: (cell.id, cell.model_type, cell.model_class),
@@ -42,13 +41,15 @@ VERDICT_KEYS: Mapping[str, Callable[[CellVerdict], tuple[str, ...]]] = {
 #: what people say of a failure group, and whose it is; who is nobody's is `nobody`'s
 GROUP_KEYS = ("state", "assignee", "owner")
 NOBODY = "nobody"
+#: what it ran on (`torch==2.13.0`, or a night's `torch-nightly`), and of what
+RUN_KEYS = ("stack", "revision")
 #: keys whose values are words of the glossary
 VALUES = {
     "outcome": [word.value for word in Verdict],
     "stage": [word.value for word in Stage],
     "state": [word.value for word in State],
 }
-KEYS = [key for key in (*CELL_KEYS, *VERDICT_KEYS, *GROUP_KEYS) if key]
+KEYS = [key for key in (*CELL_KEYS, *VERDICT_KEYS, *GROUP_KEYS, *RUN_KEYS) if key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class Selection:
 
     @property
     def asks_results(self) -> bool:
-        """Whether some word speaks of results."""
-        return any(key in VERDICT_KEYS or key in GROUP_KEYS for key in self.globs)
+        """Whether some word speaks of more than cells."""
+        return any(key not in CELL_KEYS for key in self.globs)
 
     def cells(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those of the cells that are meant; what is said of results is not asked here."""
@@ -84,19 +85,16 @@ class Selection:
             if key in self.globs
         )
 
-    def matches(self, found: CellVerdict, group: Mapping[str, str] = NO_GROUP) -> bool:
-        """Whether the cell, its verdict, and what is said of its failure group are meant."""
-        return self.matches_cell(found.cell) and all(
-            _any_matches(_told(key, found, group), globs)
-            for key, globs in self.globs.items()
-            if key not in CELL_KEYS
-        )
-
-
-def _told(key: str, found: CellVerdict, group: Mapping[str, str]) -> tuple[str, ...]:
-    if key in VERDICT_KEYS:
-        return VERDICT_KEYS[key](found)
-    return (group[key],) if key in group else ()
+    def holds(self, told: Callable[[str], tuple[str, ...] | None]) -> bool | None:
+        """Whether all words hold of what is told by key; None for what nobody knows."""
+        unknown = False
+        for key, globs in self.globs.items():
+            values = told(key)
+            if values is None:
+                unknown = True
+            elif not _any_matches(values, globs):
+                return False
+        return None if unknown else True
 
 
 def parse_words(words: Sequence[str]) -> Selection:
@@ -128,7 +126,7 @@ def _atom(word: str) -> tuple[str, str]:
     if not value:
         raise SelectionError(f"{word!r} has no value, such as {key}:*")
     values = VALUES.get(key.lower())
-    if values and not _any_matches(values, [folded(value)]):
+    if values and not _any_matches(tuple(values), (folded(value),)):
         raise SelectionError(f"{word!r} names nothing{nearest(value, values)}")
     return key.lower(), folded(value)
 
@@ -145,7 +143,8 @@ def _filled(glob: str) -> str:
     )
 
 
-def _any_matches(values: Iterable[str], globs: Iterable[str]) -> bool:
+@lru_cache(maxsize=2**14)  # the cells of a run share most of what is asked
+def _any_matches(values: tuple[str, ...], globs: tuple[str, ...]) -> bool:
     plain = [folded(value) for value in values]
     return any(fnmatchcase(value, glob) for glob in globs for value in plain)
 
@@ -155,7 +154,7 @@ def check_known(selection: Selection, cells: Iterable[Cell]) -> None:
     cells = list(cells)
     for key, values in CELL_KEYS.items():
         for glob in selection.typed.get(key, ()):
-            if not any(_any_matches(values(cell), [glob]) for cell in cells):
+            if not any(_any_matches(values(cell), (glob,)) for cell in cells):
                 known = {folded(value): value for cell in cells for value in values(cell)}
                 raise SelectionError(_unknown(key, glob, known))
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from harness.cells import Cell, Variant
 from runner.core.change import compare
 from runner.core.known import Standing as Known
+from runner.core.nights import Night
 from runner.core.query.nodes import STATES, Facts, Past, Query, Sibling, Standing
 from runner.core.runs import CellVerdict, Run, Verdict
-from runner.core.select import GROUP_KEYS, NO_GROUP, NOBODY
+from runner.core.select import GROUP_KEYS, NOBODY, RUN_KEYS
 from runner.core.triage import UNTOUCHED
 from runner.steps.explaining import explain_groups
 from runner.steps.knowing import known_of
@@ -18,6 +19,7 @@ from runner.store.triages import triages
 
 _RUNS = 20
 _EVERY_FLAKY = 100_000
+_NO_GROUP: Mapping[str, str] = {}
 
 
 def search(
@@ -29,6 +31,7 @@ def search(
     states = _states(engine, run, verdicts) if query.asks(Standing) else {}
     asked = [key for key in GROUP_KEYS if query.names(key)]
     told = _told(engine, run, verdicts, whose="owner" in asked) if asked else {}
+    said = _said(run)
     return [
         found
         for found in verdicts
@@ -39,10 +42,33 @@ def search(
                 siblings=others.get(_case(found.cell), {}),
                 past=past.get(found.cell, ()),
                 states=states.get(found.cell, frozenset()),
-                group=told.get(found.cell, NO_GROUP),
+                group=told.get(found.cell, _NO_GROUP),
+                run=said,
             )
         )
     ]
+
+
+def concerns(query: Query, run: Run) -> bool:
+    """Whether it can mean a cell of that run, by what it says of runs."""
+    return query.matches(Facts(run=_said(run)))
+
+
+def asks_runs(query: Query) -> bool:
+    """Whether it says anything of runs."""
+    return any(map(query.names, RUN_KEYS))
+
+
+def _said(run: Run) -> Mapping[str, tuple[str, ...]]:
+    """key of `RUN_KEYS` -> what holds of the run."""
+    return {"stack": stack_names(run), "revision": (run.revision,)}
+
+
+def stack_names(run: Run) -> tuple[str, ...]:
+    """What a run's stack can be asked by: `torch==2.13.0`, or a night's `torch-nightly`."""
+    night = Night.of(run)
+    named = (night.stack,) if night else ()
+    return (*named, *(f"{package}=={at}" for package, at in run.stack.items()))
 
 
 def _case(cell: Cell) -> tuple[str, str, Variant]:

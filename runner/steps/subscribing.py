@@ -13,12 +13,14 @@ from typing import Any
 
 from harness.cells import Cell
 from harness.errors import SelectionError
+from runner.core.query.nodes import Query
 from runner.core.query.reader import parse
 from runner.core.runs import CellVerdict, Run
 from runner.core.webhook import checked_url, signature
 from runner.notify.hook import deliver
 from runner.settings import Settings
-from runner.steps.querying import search
+from runner.steps.knowing import complete_runs
+from runner.steps.querying import concerns, search
 from runner.store import reads, subscriptions
 from runner.store.engine import Engine
 from runner.store.queue import Work, enqueue
@@ -47,11 +49,16 @@ class News:
 
 
 def news(engine: Engine, run: Run, query: str) -> News:
-    """What a run brings of a search; `SelectionError` if it can't be read."""
+    """What a run brings of a search; `SelectionError` if it can't be read.
+
+    Nothing, if the search says that it is of other runs; it is compared with one that it is of.
+    """
     asked = parse(query)
+    if not concerns(asked, run):
+        return News(run=run, before=None, search=query, found=0, came=(), went=())
     verdicts = reads.verdicts(engine, run.id)
     found = search(engine, run, verdicts, asked)
-    before = reads.previous_complete(engine, run)
+    before = _before(engine, run, asked)
     earlier: Sequence[CellVerdict] = ()
     if before is not None:
         earlier = search(engine, before, reads.verdicts(engine, before.id), asked)
@@ -65,6 +72,15 @@ def news(engine: Engine, run: Run, query: str) -> News:
         came=tuple(each for each in found if each.cell not in then),
         went=tuple(sorted((then - now) & meant)),
     )
+
+
+def _before(engine: Engine, run: Run, asked: Query) -> Run | None:
+    """The baseline of a run, else the newest complete one before it that the search is of."""
+    usual = reads.previous_complete(engine, run)
+    if usual is None or concerns(asked, usual):
+        return usual
+    earlier = (each for each in complete_runs(engine) if each.id < run.id)
+    return next((each for each in earlier if concerns(asked, each)), None)
 
 
 def new_subscription(engine: Engine, url: str, query: str, *, by: str) -> Subscription:

@@ -238,6 +238,8 @@ def test_what_is_typed_is_completed_by_what_is_there(client: TestClient) -> None
     assert offered("outcome:fail and fam") == ["family:"]
     assert offered("family:qw") == ["family:qwen"]
     assert "kind:missing-conversion" in offered("kind:m")
+    assert offered("revision:5.22") == ["revision:5.22.2"]
+    assert offered("stack:transformers==5.22") == ["stack:transformers==5.22.2"]
 
 
 def test_a_model_page_answers_whether_and_since_when_it_can_be_exported(
@@ -262,11 +264,28 @@ def test_a_model_page_answers_whether_and_since_when_it_can_be_exported(
         ("onnx:fail and dynamo:pass and backend:onnx outcome:pass", 0),
         ("is:carried", 0),
         ("not is:carried", 480),
+        ("revision:5.23.0 is:regressed", 10),
+        ("revision:5.22.2", 0),
+        ("stack:transformers==5.23*", 480),
+        ("not stack:transformers==5.23*", 0),
     ],
 )
 def test_results_are_searched_by_how_they_stand(client: TestClient, query: str, meant: int) -> None:
     found = client.get("/runs/2.json", params={"q": query}).json()
     assert (found["query_error"], found["meant"]) == (None, meant)
+
+
+def test_a_search_that_is_of_other_runs_is_asked_of_the_newest_of_those(client: TestClient) -> None:
+    found = client.get("/matrix.json?q=revision:5.22.2 model:mamba").json()
+    assert (found["run"]["id"], found["meant"]) == (1, 12)
+    found = client.get("/matrix.json?run=2&q=revision:5.22.2 model:mamba").json()
+    assert (found["run"]["id"], found["meant"], found["elsewhere"]["id"]) == (2, 0, 1)
+    assert (
+        "run=1&amp;q=revision%3A5.22.2+model%3Amamba"
+        in client.get("/matrix?run=2&q=revision:5.22.2 model:mamba").text
+    )
+    assert client.get("/slowest.json?q=stack:transformers==5.22*").json()["run"]["id"] == 1
+    assert client.get("/matrix.json?q=revision:no-such").json()["meant"] == 0
 
 
 def test_cells_of_a_case_are_found_by_what_its_other_backends_say(client: TestClient) -> None:

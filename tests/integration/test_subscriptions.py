@@ -17,9 +17,9 @@ from runner.core.access import Scope
 from runner.core.webhook import signature
 from runner.notify.hook import deliver
 from runner.settings import Settings
-from runner.steps.subscribing import handlers, new_subscription
+from runner.steps.subscribing import handlers, new_subscription, news
 from runner.steps.working import do, working_beside
-from runner.store import queue, writes
+from runner.store import queue, reads, writes
 from runner.store.engine import Engine
 from runner.store.subscriptions import active, one, unsubscribe
 from runner.store.tokens import create_token
@@ -177,3 +177,14 @@ def test_the_feed_of_a_search_tells_what_came_and_went(engine: Engine) -> None:
         titles = [each.findtext(f"{atom}title") or "" for each in feed.iter(f"{atom}entry")]
         assert [title for title in titles if "4 came" in title]
         assert client.get("/feed.xml?q=no:such").status_code == 404
+
+
+def test_news_of_a_search_that_names_a_stack_are_of_runs_on_it_alone(engine: Engine) -> None:
+    seed(engine)
+    _, newer, older = reads.runs(engine)
+    of_older = news(engine, newer, "stack:transformers==5.22* outcome:fail")
+    assert (of_older.came, of_older.went, of_older.found) == ((), (), 0)
+    assert news(engine, older, "stack:transformers==5.22* outcome:fail").found > 0
+    alone = news(engine, newer, "stack:transformers==5.23* outcome:fail")
+    assert alone.before is None
+    assert news(engine, newer, "outcome:fail").before == older

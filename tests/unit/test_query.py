@@ -1,6 +1,7 @@
 """The search language: what queries mean of cells and of results, and where they are wrong."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,16 @@ def test_results_are_asked_for_their_outcome_and_their_numbers(query: str, *, me
     assert parse(query).matches(_facts()) is meant
 
 
+def test_results_are_selected_by_outcome_kind_and_group() -> None:
+    found = CellVerdict(
+        cell=CELLS[0], verdict=Verdict.FAIL, kind="mismatch", signature="s1-0123456789ab"
+    )
+    facts = Facts(cell=found.cell, found=found)
+    assert parse("outcome:fail kind:mis* group:s1-*").matches(facts)
+    assert not parse("outcome:pass").matches(facts)
+    assert not parse("outcome:fail model:bert").matches(facts)
+
+
 def test_a_difference_is_compared_as_it_is_written() -> None:
     assert parse("delta>=1e-3").matches(_facts(delta=0.001))
     assert not parse("delta>1e-3").matches(_facts(delta=0.001))
@@ -115,6 +126,28 @@ def test_a_sequence_is_of_consecutive_runs(query: str, past: str, *, meant: bool
     assert parse(query).matches(facts) is meant
 
 
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("stack:torch==2.13*", True),
+        ("stack:torch==2.13", False),
+        ("stack:Torch-Nightly", True),
+        ("stack:onnx==1.22* stack:onnx==1.23*", True),
+        ("revision:5.23.0", True),
+        ("revision:5.2?.0 not stack:torch==2.12*", True),
+        ("outcome:fail revision:5.22.0", False),
+        ("revision:5.22.0 or outcome:fail", True),
+    ],
+)
+def test_a_result_is_asked_for_the_stack_and_the_revision_of_its_run(
+    query: str, *, meant: bool
+) -> None:
+    stack = ("torch-nightly", "torch==2.13.0+cpu", "onnx==1.23.0")
+    facts = replace(_facts(), run={"stack": stack, "revision": ("5.23.0",)})
+    assert parse(query).matches(facts) is meant
+    assert len(parse(query).cells(CELLS)) == 8
+
+
 def test_a_standing_is_one_of_the_words_that_there_are() -> None:
     facts = _facts(states=frozenset({"regressed"}))
     assert parse("is:regressed").matches(facts)
@@ -126,6 +159,8 @@ def test_a_standing_is_one_of_the_words_that_there_are() -> None:
     [
         ("bert and modle:llama", "modle:llama", "'model'"),
         ("bert or", "", "a word is missing"),
+        ("(" * 60 + "bert" + ")" * 60, "(", "inside one another"),
+        ("not " * 1000 + "bert", "not", "inside one another"),
         ("and bert", "and", "a word is missing"),
         ("not", "", "after `not`"),
         ("(bert or llama", "", "closing parenthesis"),

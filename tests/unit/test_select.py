@@ -5,7 +5,6 @@ import pytest
 from harness.cells import Cell
 from harness.errors import SelectionError
 from runner.core.presets import PRESETS
-from runner.core.runs import CellVerdict, Verdict
 from runner.core.select import check_known, parse_words
 
 CELLS = [
@@ -78,15 +77,6 @@ def test_what_can_not_be_read_names_the_way_out(words: list[str], hint: str) -> 
 def test_a_word_that_names_nothing_is_answered_with_the_nearest(word: str, hint: str) -> None:
     with pytest.raises(SelectionError, match=hint):
         check_known(parse_words([word]), CELLS)
-
-
-def test_results_are_selected_by_outcome_kind_and_group() -> None:
-    found = CellVerdict(
-        cell=CELLS[0], verdict=Verdict.FAIL, kind="mismatch", signature="s1-0123456789ab"
-    )
-    assert parse_words(["outcome:fail", "kind:mis*", "group:s1-*"]).matches(found)
-    assert not parse_words(["outcome:pass"]).matches(found)
-    assert not parse_words(["outcome:fail", "model:bert"]).matches(found)
 
 
 def test_a_selection_knows_whether_it_names_a_variant() -> None:

@@ -3,6 +3,7 @@
     model:llama outcome:fail                   SELECT: alternatives of one key, keys all hold
     popular and not (model:bert or stage:resize)
     state:new assignee:ada owner:pytorch       what is said of its failure group
+    stack:torch==2.13* revision:5.23.0         its run
     time>60 memory>1.5GiB delta>=1e-3 planned>1GiB attempts>1
     onnx:fail and dynamo:pass                  other backends of the same case
     is:regressed is:carried                    how a result stands (`STATES`)

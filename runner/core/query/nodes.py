@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from harness.cells import Cell, folded
 from runner.core.runs import CellVerdict, Verdict
-from runner.core.select import Selection
+from runner.core.select import CELL_KEYS, RUN_KEYS, VERDICT_KEYS, Selection
 
 #: how a result stands, beyond its verdict
 STATES: Mapping[str, str] = {
@@ -31,11 +31,11 @@ NUMBERS: Mapping[str, Callable[[CellVerdict], float | None]] = {
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # made per cell, and a frozen one takes thrice as long
 class Facts:
     """What a query can be asked about; None for what nobody looked up."""
 
-    cell: Cell
+    cell: Cell | None = None
     found: CellVerdict | None = None
     #: backend -> what the same case came to
     siblings: Mapping[str, Verdict] | None = None
@@ -44,6 +44,20 @@ class Facts:
     states: frozenset[str] | None = None
     #: key of `GROUP_KEYS` -> what holds of the failure group that it is in
     group: Mapping[str, str] = field(default_factory=dict)
+    #: key of `RUN_KEYS` -> what holds of the run that it is of
+    run: Mapping[str, tuple[str, ...]] | None = None
+
+    def told(self, key: str) -> tuple[str, ...] | None:
+        """What a glob of that key is compared with."""
+        if key in CELL_KEYS:
+            return None if self.cell is None else CELL_KEYS[key](self.cell)
+        if key in RUN_KEYS:
+            return None if self.run is None else self.run[key]
+        if self.found is None:
+            return None
+        if key in VERDICT_KEYS:
+            return VERDICT_KEYS[key](self.found)
+        return (self.group[key],) if key in self.group else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +67,7 @@ class Plain:
     selection: Selection
 
     def holds(self, facts: Facts) -> bool | None:
-        if facts.found is not None:
-            return self.selection.matches(facts.found, facts.group)
-        if not self.selection.matches_cell(facts.cell):
-            return False
-        return None if self.selection.asks_results else True
+        return self.selection.holds(facts.told)
 
 
 @dataclass(frozen=True, slots=True)
