@@ -33,6 +33,7 @@ from runner.store.engine import ensure
 from tests import big
 
 _ADDRESSES = 24
+_PULLS = 10
 _PORT = 8641
 
 
@@ -44,6 +45,7 @@ def addresses(url: str) -> dict[str, list[str]]:
     runs = sorted(set(runs), reverse=True)
     cells = chance.sample([each.cell.id for each in reads.verdicts(engine, newest)], _ADDRESSES)
     groups = [each.signature for each in reads.groups(engine, newest)][:_ADDRESSES]
+    types = list(dict.fromkeys(name.split("/")[0] for name in cells))
     flaky = [cell.id for cell, _ in history.flakiest(engine, limit=4)]
     engine.dispose()
     pages = {
@@ -57,20 +59,21 @@ def addresses(url: str) -> dict[str, list[str]]:
         "groups": [f"/groups?run={each}" for each in runs],
         "group": [f"/groups/{each}" for each in groups],
         "cell": [f"/cells/{each}" for each in [*cells, *flaky]],
-        "model": [
-            f"/models/{each}" for each in dict.fromkeys(name.split("/")[0] for name in cells)
-        ],
+        "model": [f"/models/{each}" for each in types],
         "slowest": [f"/slowest?run={each}" for each in runs],
         "fleet": ["/fleet"],
         "known": [f"/known?run={each}" for each in runs],
         "flaky": ["/flaky"],
         "detector": ["/detector"],
         "triage": ["/triage"],
+        "access": ["/access"],
+        "pull request": [f"/pr/{each}" for each in range(newest, newest - _PULLS, -1)],
     }
     twins = {f"{name}.json": [_twin(each) for each in found] for name, found in pages.items()}
     others = {
         "feed": ["/feed.xml"],
         "badge": [f"/badges/runs/{each}.svg" for each in runs],
+        "badge of a model": [f"/badges/models/{each}.svg" for each in types],
         "table (CSV)": [f"/tables/cells.csv?run={each}" for each in runs[:4]],
     }
     return pages | twins | others

@@ -20,10 +20,12 @@ from sqlalchemy import Connection, Table, insert
 from sqlalchemy.schema import CreateIndex
 
 from harness.cells import Cell, Variant
+from runner.core.pull.report import Commits
 from runner.core.runs import Verdict
 from runner.core.signature import VERSION
 from runner.store import tables
 from runner.store.engine import Engine, ensure
+from runner.store.pulls import PullRuns, note_runs
 from runner.store.rows import detail, digest
 from tests import seed
 
@@ -31,6 +33,8 @@ TYPES = 550
 _BACKENDS = ("dynamo", "onnx", "executorch")
 _VARIANTS = list(Variant)[:4]
 _EDITIONS = 8
+#: pull requests, each compared with the night before its own
+_PULLS = 24
 _OWNERS = {"data-dependent-guard": "transformers", "unsupported-op": "onnx", "mismatch": "pytorch"}
 _STAGES = {"data-dependent-guard": "capture", "unsupported-op": "lower", "mismatch": "compare"}
 _KINDS = tuple(_OWNERS)
@@ -109,8 +113,22 @@ def fill(engine: Engine, *, runs: int, cells_a_run: int, groups: int) -> None:
                 connection.exec_driver_sql(
                     f"SELECT setval('{name}_id_seq', (SELECT max(id) FROM {name}))"
                 )
+    for number in range(max(2, runs - _PULLS + 1), runs + 1):
+        note_runs(engine, _pull(number))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
+
+
+def _pull(number: int) -> PullRuns:
+    """A pull request whose head is that night, and whose base the one before."""
+    base, head = (f"{zlib.crc32(str(each).encode()):040x}" for each in (number - 1, number))
+    return PullRuns(
+        repository="huggingface/transformers",
+        number=number,
+        commits=Commits(run=head, head=head, base=base),
+        baseline_run=f"night-{number - 1}",
+        head_run=f"night-{number}",
+    )
 
 
 def _group(number: int) -> tuple[Any, ...]:
