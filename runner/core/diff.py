@@ -23,7 +23,7 @@ _LOSSES = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
 _IN_ORDER = attrgetter("model_type", "model_class", "variant", "backend")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, as `CellVerdict` is not
 class CellChange:
     """What became of one cell, with both sides."""
 
@@ -246,15 +246,8 @@ def _change(
 ) -> CellChange:
     change = compare(before, after)
     if not change.told:  # nearly all: no reason, and nothing apparent
-        return CellChange(cell=cell, change=change, before=before, after=after, known=known)
-    found = CellChange(
-        cell=cell,
-        change=change,
-        before=before,
-        after=after,
-        reason=reason(change, before, after),
-        known=known,
-    )
+        return CellChange(cell, change, before, after, None, known)
+    found = CellChange(cell, change, before, after, reason(change, before, after), known)
     asks = not found.excused and apparent(before, after, change)
     return replace(found, confirmation=UNCONFIRMED) if asks else found
 

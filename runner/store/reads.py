@@ -5,9 +5,10 @@ what only several runs tell by `runner.store.history`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, Row, Select, func, select
 
@@ -24,6 +25,7 @@ from runner.store.tables import verdict as verdicts_
 
 RECENT_RUNS = 20
 _VERDICTS = {each.value: each for each in Verdict}
+_MORE = len(fields(CellVerdict)) - 3
 _STAGES = {each.value: each for each in Stage}
 # The same ids come in every run; to read one again takes as long as to read its row.
 _cell = lru_cache(maxsize=65_536)(Cell.parse)
@@ -149,8 +151,7 @@ def utc(moment: datetime) -> datetime:
 
 
 # ── cells of a run ──────────────────────────────────────────────────────────────────────────────
-#: a cell's verdict in a run, with its group's words; a row is read by `read_verdict`, which knows
-#: the order of the columns
+#: a cell's verdict in a run, with its group's words: in the order of the fields of `CellVerdict`
 VERDICTS: Select[Any] = (
     select(
         cells_.c.cell,
@@ -267,36 +268,17 @@ def group_cells(engine: Engine, signature: str, *, run_id: int) -> list[CellVerd
 
 def _verdicts(engine: Engine, asked: Select[Any]) -> list[CellVerdict]:
     with engine.connect() as connection:
-        rows = sorted(connection.execute(asked), key=lambda row: row[0].replace("/", "\0"))
+        found = connection.execute(asked).all()
+    rows = sorted(found, key=lambda row: row[0].replace("/", "\0"))
     return list(map(read_verdict, rows))
 
 
 def read_verdict(row: Row[Any]) -> CellVerdict:
     """The verdict of a row of `VERDICTS`; columns that were added to it come after its own."""
     # Taken apart at once: a run has ten thousand, and a name of a row is looked up each time.
-    found: Sequence[Any] = row
-    cell, verdict, stage, kind, owner, signature, title, reason, suspect, attempts, *more = found
-    duration_s, peak_rss, cpu_s, planned, difference, export_s, nodes, carried_from, *_ = more
-    return CellVerdict(
-        cell=_cell(cell),
-        verdict=_VERDICTS[verdict],
-        stage=None if stage is None else _STAGES[stage],
-        kind=kind,
-        owner=owner,
-        signature=signature,
-        title=title,
-        reason=reason,
-        suspect=suspect,
-        attempts=attempts,
-        duration_s=duration_s,
-        peak_rss_bytes=peak_rss,
-        cpu_s=cpu_s,
-        planned_bytes=planned,
-        max_abs_diff=difference,
-        export_s=export_s,
-        graph_nodes=nodes,
-        carried_from=carried_from,
-    )
+    cell, verdict, stage, *more = cast("tuple[Any, ...]", row)
+    at = None if stage is None else _STAGES[stage]
+    return CellVerdict(_cell(cell), _VERDICTS[verdict], at, *more[:_MORE])
 
 
 # ── failure groups ──────────────────────────────────────────────────────────────────────────────
