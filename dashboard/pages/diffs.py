@@ -151,7 +151,7 @@ class DiffPage:
 
 
 def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:
-    found = compare_runs(engine, baseline, head)
+    found = compare_runs(engine, baseline, head, whole=False)
     return DiffPage(
         baseline=row(found.baseline),
         chosen=found.chosen,

@@ -197,8 +197,8 @@ def _changes(engine: Engine, run: Run, line: Sequence[Run]) -> Changes | None:
     baseline = line[-2] if len(line) > 1 else reads.previous_complete(engine, run)
     if baseline is None:
         return None
-    before, after = moved(engine, baseline.id, run.id)
-    found = with_confirmations(engine, diff(baseline, run, before, after))
+    sides = moved(engine, baseline.id, run.id)
+    found = with_confirmations(engine, diff(baseline, run, sides.before, sides.after))
     return Changes(
         baseline=row(baseline),
         complete=found.complete,

@@ -104,7 +104,7 @@ class Diff:
     baseline: Run
     head: Run
     counts: Mapping[Change, int]
-    #: all cells of either side, in order
+    #: the cells of either side, in order; all but what passes in both, if that was only counted
     cells: tuple[CellChange, ...]
     #: the told changes that no known failure excuses, largest group first within each change
     groups: tuple[GroupChange, ...]
@@ -218,8 +218,12 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
     known: Known | None = None,
     added_skips: Iterable[KnownFailure] = (),
     chosen: str | None = None,
+    passing: int = 0,
 ) -> Diff:
-    """Compare all cells of two runs; `known` is the head, judged."""
+    """Compare the cells of two runs; `known` is the head, judged.
+
+    `passing` more cells, which are not given, pass in both: they are only counted.
+    """
     known = known or Known()
     old = {found.cell: found for found in before}
     new = {found.cell: found for found in after}
@@ -229,6 +233,7 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
         for cell in sorted(old | new, key=_IN_ORDER)
     )
     counts = Counter(item.change for item in cells)
+    counts[Change.STILL_PASSING] += passing
     return Diff(
         baseline=baseline,
         head=head,

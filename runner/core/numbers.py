@@ -44,18 +44,18 @@ class Measure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Floor:
+class Floor:
     """What is too little to be told, whatever the noise: both must be passed."""
 
     ratio: float
     absolute: float
 
 
-_FLOORS = {
-    Measure.DIFFERENCE: _Floor(ratio=2.0, absolute=1e-6),
-    Measure.MEMORY: _Floor(ratio=1.05, absolute=2**20),
-    Measure.TIME: _Floor(ratio=1.2, absolute=1.0),
-    Measure.SIZE: _Floor(ratio=1.02, absolute=2),
+FLOORS = {
+    Measure.DIFFERENCE: Floor(ratio=2.0, absolute=1e-6),
+    Measure.MEMORY: Floor(ratio=1.05, absolute=2**20),
+    Measure.TIME: Floor(ratio=1.2, absolute=1.0),
+    Measure.SIZE: Floor(ratio=1.02, absolute=2),
 }
 #: a cell's values in earlier runs, by measure
 Past = Mapping[Cell, Mapping[Measure, Sequence[float]]]
@@ -180,7 +180,7 @@ def _noise(values: Sequence[float]) -> float:
 
 
 def _far(measure: Measure, before: float, after: float) -> bool:
-    floor = _FLOORS[measure]
+    floor = FLOORS[measure]
     return abs(after - before) >= floor.absolute and _ratio(before, after) >= floor.ratio
 
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.core.diff import Diff, diff
-from runner.core.numbers import apart, moved
+from runner.core.numbers import apart
+from runner.core.numbers import moved as moved_numbers
 from runner.steps.baselines import required_baseline
 from runner.steps.confirming import with_confirmations
 from runner.steps.explaining import explain_diff
-from runner.steps.knowing import known_between
+from runner.steps.knowing import judged, rows_between
 from runner.steps.triaging import said_of
-from runner.store import reads
+from runner.store import moved, reads
 from runner.store.engine import Engine
 from runner.store.measured import measured
 from runner.store.regrouping import regrouping
@@ -24,32 +25,35 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
     checkout: Path | None = None,
     onto: str | None = None,
     shared: bool = False,
+    whole: bool = True,
 ) -> Diff:
     """The diff of two runs, each named by number, unique name, revision or `latest`.
 
     Without a baseline it is chosen, by the head's merge base in `checkout` with the branch `onto`.
     `shared`: what the head did not mean to run is left out, instead of being told as removed.
+    Unless `whole`, cells that pass in both, with numbers that are not apart, are only counted.
     """
     after, chosen = reads.run(engine, head), None
     if baseline is None:
         chosen = required_baseline(engine, after, checkout=checkout, onto=onto)
     before = chosen.run if chosen else reads.run(engine, baseline or "")
-    rules = regrouping(engine)
-    verdicts, earlier = (
-        [rules.told(each) for each in reads.verdicts(engine, run.id)] for run in (after, before)
-    )
+    rows, added = rows_between(before, after)
+    # What passes may be better than a row says.
+    read = moved.whole if whole or rows else moved.not_passing
+    sides, rules = read(engine, before.id, after.id), regrouping(engine)
+    earlier, verdicts = (list(map(rules.told, side)) for side in (sides.before, sides.after))
     if shared:
         meant = {each.cell for each in verdicts}
         earlier = [each for each in earlier if each.cell in meant]
-    known, added = known_between(before, after, verdicts)
     found = diff(
         before,
         after,
         earlier,
         verdicts,
-        known=known,
+        known=judged(rows, after, verdicts),
         added_skips=added,
         chosen=chosen.why if chosen else None,
+        passing=sides.passing,
     )
     found = replace(found, said=said_of(engine, _signatures(found), after))
     return with_numbers(engine, explain_diff(engine, with_confirmations(engine, found)))
@@ -69,4 +73,4 @@ def with_numbers(engine: Engine, found: Diff) -> Diff:
         return found
     before = measured(engine, found.baseline, cells, history=True)
     after = measured(engine, found.head, cells, history=False)
-    return replace(found, numbers=moved(numbers, before=before, after=after))
+    return replace(found, numbers=moved_numbers(numbers, before=before, after=after))

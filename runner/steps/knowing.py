@@ -103,7 +103,7 @@ def known_in(
     """A run judged by all rows; `skips` are meant instead of those of the run's own commit."""
     skips = skips or skips_at(run.revision)
     rows = (*own_rows(user), *_rows(skips))
-    known = _judged(rows, run, reads.verdicts(engine, run.id) if rows else ())
+    known = judged(rows, run, reads.verdicts(engine, run.id) if rows else ())
     return Told(run=run, known=known, skips_from=skips.commit if skips else None)
 
 
@@ -113,22 +113,23 @@ def _rows(skips: Skips | None) -> tuple[KnownFailure, ...]:
 
 def known_of(run: Run, verdicts: Sequence[CellVerdict]) -> Known:
     """A run's cells, judged by the settings' rows and the run's own skip lists."""
-    return _judged([*own_rows(), *_rows(skips_at(run.revision))], run, verdicts)
+    return judged([*own_rows(), *_rows(skips_at(run.revision))], run, verdicts)
 
 
-def _judged(rows: Sequence[KnownFailure], run: Run, verdicts: Sequence[CellVerdict]) -> Known:
+def judged(rows: Sequence[KnownFailure], run: Run, verdicts: Sequence[CellVerdict]) -> Known:
+    """A run's cells, judged by these rows as of today."""
     return judge(rows, verdicts, today=today(), selection=run.selection)
 
 
-def known_between(
-    baseline: Run, head: Run, after: Sequence[CellVerdict]
-) -> tuple[Known, tuple[KnownFailure, ...]]:
-    """The head judged, and the skips that it adds to the baseline's."""
+def rows_between(
+    baseline: Run, head: Run
+) -> tuple[Sequence[KnownFailure], tuple[KnownFailure, ...]]:
+    """The rows that the head is judged by, and the skips that it adds to the baseline's."""
     old, new = skips_at(baseline.revision), _rows(skips_at(head.revision))
     meant = {row.cells for row in (old.rows if old else new)}
     rows = [*own_rows(), *(row for row in new if row.cells in meant)]
     added = tuple(row for row in new if row.cells not in meant)
-    return _judged(rows, head, after), added
+    return rows, added
 
 
 def newest_complete(engine: Engine) -> Run | None:

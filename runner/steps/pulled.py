@@ -23,4 +23,5 @@ def stored_report(
     )
     if runs.baseline_run is None or runs.head_run is None:
         return untouched(facts)
-    return report(compare_runs(engine, runs.baseline_run, runs.head_run), facts)
+    found = compare_runs(engine, runs.baseline_run, runs.head_run, whole=False)
+    return report(found, facts)

@@ -1,44 +1,91 @@
 """What is not the same in two runs: a run's ten thousand cells are compared where they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Engine, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Engine, and_, func, not_, or_, select, union
 
+from runner.core.numbers import FLOORS, Measure
 from runner.core.runs import CellVerdict, Verdict
 from runner.store.bulk import chunks
-from runner.store.reads import VERDICTS, read_verdict, utc
+from runner.store.reads import VERDICTS, read_verdict, utc, verdict_counts, verdicts
 from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
 _PLAIN = [each.value for each in (Verdict.PASS, Verdict.FAIL, Verdict.SKIP)]
+_OLD, _NEW = verdicts_.alias("old"), verdicts_.alias("new")
+#: databases may round a product otherwise than Python does
+_HAIR = 1 - 1e-9
 
 
-def moved(engine: Engine, before: int, after: int) -> tuple[list[CellVerdict], list[CellVerdict]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Cells of two runs."""
+
+    before: list[CellVerdict]
+    after: list[CellVerdict]
+    #: cells that were left out, as they pass in both
+    passing: int = 0
+
+
+def whole(engine: Engine, before: int, after: int) -> Sides:
+    """All cells of both runs."""
+    return Sides(before=verdicts(engine, before), after=verdicts(engine, after))
+
+
+def moved(engine: Engine, before: int, after: int) -> Sides:
     """The cells of both runs, but for those that pass, fail alike, or are skipped in both."""
-    old, new = verdicts_.alias("old"), verdicts_.alias("new")
-    joined = new.outerjoin(old, and_(old.c.run_id == before, old.c.cell_id == new.c.cell_id))
-    other = or_(
-        old.c.cell_id.is_(None),
-        old.c.verdict != new.c.verdict,
-        func.coalesce(old.c.group_id, 0) != func.coalesce(new.c.group_id, 0),
-        func.coalesce(old.c.stage, "") != func.coalesce(new.c.stage, ""),
-        new.c.verdict.not_in(_PLAIN),
+    changed = or_(
+        _OLD.c.verdict != _NEW.c.verdict,
+        func.coalesce(_OLD.c.group_id, 0) != func.coalesce(_NEW.c.group_id, 0),
+        func.coalesce(_OLD.c.stage, "") != func.coalesce(_NEW.c.stage, ""),
+        _NEW.c.verdict.not_in(_PLAIN),
     )
-    changed = select(new.c.cell_id).select_from(joined).where(new.c.run_id == after, other)
-    kept = and_(new.c.run_id == after, new.c.cell_id == old.c.cell_id)
-    gone = select(old.c.cell_id).select_from(old.outerjoin(new, kept))
-    gone = gone.where(old.c.run_id == before, new.c.cell_id.is_(None))
+    return _sides(engine, before, after, changed)
+
+
+def not_passing(engine: Engine, before: int, after: int) -> Sides:
+    """The cells of both runs, but for those that pass in both, with numbers that are not apart.
+
+    Apart by the floors of `runner.core.numbers`, or by a hair less.
+    """
+    passes = and_(*(side.c.verdict == Verdict.PASS.value for side in (_OLD, _NEW)))
+    far = and_(_NEW.c.carried_from.is_(None), or_(*map(_far, Measure)))
+    found = _sides(engine, before, after, or_(not_(passes), far))
+    read = sum(each.verdict is Verdict.PASS for each in found.after)
+    return replace(found, passing=_passing(engine, after) - read)
+
+
+def _far(measure: Measure) -> ColumnElement[bool]:
+    old, new, floor = _OLD.c[measure], _NEW.c[measure], FLOORS[measure]
+    ratio = floor.ratio * _HAIR
+    times = or_(new >= ratio * old, old >= ratio * new)
+    return and_(func.abs(new - old) >= _HAIR * floor.absolute, times)
+
+
+def _sides(engine: Engine, before: int, after: int, differ: ColumnElement[bool]) -> Sides:
+    """The cells that one side alone has, and those that differ."""
+    joined = _NEW.outerjoin(_OLD, and_(_OLD.c.run_id == before, _OLD.c.cell_id == _NEW.c.cell_id))
+    other = or_(_OLD.c.cell_id.is_(None), differ)
+    changed = select(_NEW.c.cell_id).select_from(joined).where(_NEW.c.run_id == after, other)
+    kept = and_(_NEW.c.run_id == after, _NEW.c.cell_id == _OLD.c.cell_id)
+    gone = select(_OLD.c.cell_id).select_from(_OLD.outerjoin(_NEW, kept))
+    gone = gone.where(_OLD.c.run_id == before, _NEW.c.cell_id.is_(None))
+    found = Sides(before=[], after=[])
     with engine.connect() as connection:
         numbers = list(connection.scalars(union(changed, gone)))
-        sides: tuple[list[CellVerdict], list[CellVerdict]] = ([], [])
-        for side, run_id in zip(sides, (before, after), strict=True):
+        for side, run_id in ((found.before, before), (found.after, after)):
             for part in chunks(numbers):
                 asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.cell_id.in_(part))
                 side.extend(map(read_verdict, connection.execute(asked)))
-    return sides
+    return found
+
+
+def _passing(engine: Engine, run_id: int) -> int:
+    with engine.connect() as connection:
+        return verdict_counts(connection, [run_id]).get(run_id, {}).get(Verdict.PASS, 0)
 
 
 def passed_last(engine: Engine, run_id: int, earlier: Sequence[int]) -> dict[int, int]:

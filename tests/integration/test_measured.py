@@ -8,12 +8,14 @@ from fastapi.testclient import TestClient
 from dashboard.app import create_app
 from harness.cells import Cell
 from harness.results import ComponentResult, Outcome, Result
+from runner.core.change import Change
 from runner.core.numbers import Measure
 from runner.core.record import record_of
 from runner.core.render import as_markdown, as_text
 from runner.steps.comparing import compare_runs
-from runner.store import writes
+from runner.store import reads, writes
 from runner.store.engine import Engine
+from tests.seed import seed
 
 CELL = Cell.parse("llama/LlamaModel/forward-static/onnx")
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -56,6 +58,17 @@ def test_export_time_and_graph_size_that_moved_are_told_everywhere(engine: Engin
     ]
     page = TestClient(create_app(engine)).get("/diff/5.22.2/5.23.0").text
     assert "graph size 100 nodes -&gt; 140 nodes" in page
+
+
+def test_a_diff_that_only_counts_what_passes_tells_the_same(engine: Engine) -> None:
+    seed(engine)
+    _, head, base = reads.runs(engine)
+    names = str(base.id), str(head.id)
+    whole, told = (compare_runs(engine, *names, whole=each) for each in (True, False))
+    assert (told.counts, told.groups) == (whole.counts, whole.groups)
+    assert (told.losses, told.doubts, told.numbers) == (whole.losses, whole.doubts, whole.numbers)
+    quiet = whole.counts[Change.STILL_PASSING]
+    assert len(whole.cells) - quiet <= len(told.cells) < len(whole.cells)
 
 
 def test_too_few_runs_are_counted_and_those_of_another_stack_are_none(engine: Engine) -> None:

@@ -117,7 +117,7 @@ def report(found: Diff, facts: Facts) -> Report:
         sections=tuple(sections(found)),
         stack={name: each for name, each in found.stack_changes.items() if name != "transformers"},
         unconfirmed=sum(item.loss for item in found.unconfirmed),
-        compared=len(found.cells),
+        compared=sum(found.counts.values()),
     )
 
 
