@@ -11,7 +11,6 @@ read it by key alone.
 import argparse
 import random
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,10 +20,10 @@ from sqlalchemy.schema import CreateIndex
 
 from harness.cells import Cell, Variant
 from runner.core.pull.report import Commits
-from runner.core.runs import Verdict
 from runner.core.signature import VERSION
 from runner.store import tables
 from runner.store.engine import Engine, ensure
+from runner.store.folding import summarise
 from runner.store.pulls import PullRuns, note_runs
 from runner.store.rows import detail, digest
 from tests import seed
@@ -99,6 +98,7 @@ def fill(engine: Engine, *, runs: int, cells_a_run: int, groups: int) -> None:
     for number in range(1, runs + 1):
         with engine.begin() as connection:
             _night(connection, number, history, details, start + timedelta(days=number))
+            summarise(connection, number)
     with engine.begin() as connection:
         copy(connection, tables.fingerprint, [
             (number + 1, f"{number:032x}", f"{number:032x}", details[""][0][2], runs)
@@ -192,7 +192,6 @@ def _night(
             (number, cell + 1, 1, outcome, stage, group, known[number % len(known)], stack,
              trace if outcome == "fail" else None, None)
         )  # fmt: skip
-    counts = Counter(row[2] for row in verdicts)
     run = {
         "id": number,
         "uid": f"night-{number}",
@@ -203,7 +202,6 @@ def _night(
         "closed_at": at + timedelta(hours=3),
         "expected": history.cells,
         "duration_s": 10_800.0,
-        "summary": {str(verdict): counts[verdict] for verdict in Verdict if counts[verdict]},
     }
     connection.execute(insert(tables.run).values(**run))
     copy(connection, tables.verdict, verdicts)
