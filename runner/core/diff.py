@@ -7,9 +7,8 @@ what was executed again and came to something that the head did not bring.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 
-from harness.cells import Cell
+from harness.cells import IN_ORDER, Cell
 from runner.core.change import Change, compare, reason
 from runner.core.confirm import UNCONFIRMED, Confirmation, Confirmed, apparent
 from runner.core.known import Entry, Known, KnownCell, KnownFailure, Standing
@@ -20,7 +19,6 @@ from runner.core.runs import CellVerdict, Run, Verdict
 from runner.core.triage import Said
 
 _LOSSES = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
-_IN_ORDER = attrgetter("model_type", "model_class", "variant", "backend")
 
 
 @dataclass(slots=True, unsafe_hash=True)  # not frozen, as `CellVerdict` is not
@@ -230,7 +228,7 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
     cells = tuple(
         _change(cell, old.get(cell), new.get(cell), known.cells.get(cell))
         # Both are in order already, which a set would lose; keys compare faster than cells.
-        for cell in sorted(old | new, key=_IN_ORDER)
+        for cell in sorted(old | new, key=IN_ORDER)
     )
     counts = Counter(item.change for item in cells)
     counts[Change.STILL_PASSING] += passing

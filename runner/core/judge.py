@@ -28,6 +28,8 @@ def judge(
     rows: Sequence[KnownFailure], verdicts: Iterable[CellVerdict], *, today: date, selection: str
 ) -> Known:
     """The rows judged by the cells of a run that was asked for `selection`."""
+    if not rows:
+        return Known()
     verdicts = list(verdicts)
     meant: dict[int, list[KnownCell]] = {}
     told: dict[Cell, KnownCell] = {}

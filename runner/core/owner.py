@@ -50,10 +50,11 @@ _TWINS = {
     Variant.GENERATE_CACHE_STATIC: Variant.GENERATE_STATIC,
 }
 
+_NO_CELLS: Mapping[Cell, CellVerdict] = {}
 _NO_EVIDENCE = "no evidence, so its rule's owner:"
 
 #: (model type, model class) -> its cells in one run
-Siblings = Mapping[tuple[str, str], Sequence[CellVerdict]]
+Siblings = Mapping[tuple[str, str], Mapping[Cell, CellVerdict]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +85,10 @@ class _Says(Enum):
 
 def by_class(found: Iterable[CellVerdict]) -> Siblings:
     """A run's cells by model class."""
-    classes: dict[tuple[str, str], list[CellVerdict]] = {}
+    classes: dict[tuple[str, str], dict[Cell, CellVerdict]] = {}
     for each in found:
-        classes.setdefault((each.cell.model_type, each.cell.model_class), []).append(each)
+        cell = each.cell
+        classes.setdefault((cell.model_type, cell.model_class), {})[cell] = each
     return classes
 
 
@@ -105,10 +107,7 @@ def owner(failed: CellVerdict, siblings: Iterable[CellVerdict]) -> Owner:
 
 def group_owner(failed: Sequence[CellVerdict], siblings: Siblings) -> Owner:
     """Who owns a failure group: its cells vote, those without evidence only if all are."""
-    rulings = [
-        _ruled(each, {one.cell: one for one in siblings.get(_class(each.cell), ())})
-        for each in failed
-    ]
+    rulings = [_ruled(each, siblings.get(_class(each.cell), _NO_CELLS)) for each in failed]
     voting = [each for each in rulings if each.decided] or rulings
     rule = failed[0].owner or "unknown"
     votes = Counter(each.name for each in voting)
@@ -158,7 +157,7 @@ def _witness_itself(
     failed: CellVerdict, others: Mapping[Cell, CellVerdict], upstream: str
 ) -> _Ruling:
     """dynamo: neither a converter nor another runtime takes part."""
-    same = [each for each in others.values() if each.cell.case == failed.cell.case]
+    same = [each for each in others.values() if each.cell.variant is failed.cell.variant]
     alike = [each for each in same if _alike(failed, each) and each.cell != failed.cell]
     if alike:
         names = " and ".join(sorted(each.cell.backend for each in alike))

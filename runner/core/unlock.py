@@ -12,7 +12,7 @@ count as well, and if it came to the end, nothing else stands behind.
 The order is greedy: always the group that turns most cells green, given those before it.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -56,23 +56,31 @@ def reasons(
 
 def _behind(failed: CellVerdict, other: CellVerdict) -> bool:
     """Whether `other` fails where `failed` would come next."""
-    if other.verdict not in _FAILURES or other.stage is None or failed.stage is None:
+    if not _fails(other) or other.stage is None or failed.stage is None:
+        return False
+    if other.stage.order <= failed.stage.order:
         return False
     same_graphs = other.cell.variant.generates is failed.cell.variant.generates
     same_backend = same_graphs and other.cell.backend == failed.cell.backend
     witness = other.cell.backend == WITNESS and other.cell.case == failed.cell.case
     reached = other.stage is not Stage.RESIZE or failed.cell.variant.dynamic
-    return (same_backend or witness) and reached and other.stage.order > failed.stage.order
+    return (same_backend or witness) and reached
+
+
+def _fails(found: CellVerdict) -> bool:
+    return found.verdict in _FAILURES
 
 
 def waiting(
     failed: Iterable[CellVerdict], siblings: Siblings, drafts: Drafts = NO_DRAFTS
 ) -> list[frozenset[str]]:
     """What each of these cells waits for."""
+    # Most of a class passes, and stands behind nothing.
+    failing = {of: tuple(filter(_fails, cells.values())) for of, cells in siblings.items()}
     return [
         reasons(
             each,
-            siblings.get((each.cell.model_type, each.cell.model_class), ()),
+            failing.get((each.cell.model_type, each.cell.model_class), ()),
             drafts.get(each.cell),
         )
         for each in failed
@@ -81,23 +89,32 @@ def waiting(
 
 def unlocked(cells: Iterable[frozenset[str]]) -> dict[str, int]:
     """signature -> cells that wait for it alone."""
-    counts: dict[str, int] = defaultdict(int)
-    for each in cells:
-        if len(each) == 1:
-            counts[next(iter(each))] += 1
-    return dict(counts)
+    return _alone(Counter(cells))
+
+
+def _alone(counts: Mapping[frozenset[str], int]) -> dict[str, int]:
+    return {next(iter(each)): count for each, count in counts.items() if len(each) == 1}
 
 
 def order(
     cells: Iterable[frozenset[str]], titles: Mapping[str, str], *, limit: int
 ) -> list[Unlock]:
     """The groups to fix, in greedy order; ends where no single one turns a cell green."""
-    left = list(cells)
+    left = Counter(cells)
     steps: list[Unlock] = []
-    while len(steps) < limit and (gains := unlocked(left)):
+    while len(steps) < limit and (gains := _alone(left)):
         best = min(gains, key=lambda each: (-gains[each], each))
         total = gains[best] + (steps[-1].total if steps else 0)
         told = titles.get(best, best)
         steps.append(Unlock(signature=best, title=told, cells=gains[best], total=total))
-        left = [rest for each in left if (rest := each - {best})]
+        left = _without(best, left)
     return steps
+
+
+def _without(fixed: str, cells: Mapping[frozenset[str], int]) -> Counter[frozenset[str]]:
+    """What is still waited for once a group is fixed."""
+    left: Counter[frozenset[str]] = Counter()
+    for each, count in cells.items():
+        if rest := each - {fixed}:
+            left[rest] += count
+    return left

@@ -34,7 +34,7 @@ class GroupExplained:
 def explain_cell(engine: Engine, run: Run, failed: CellVerdict) -> Owner:
     """Whose a cell's failure is."""
     siblings = history.kin(engine, run, [failed.cell])
-    return owner(failed, [each for cells in siblings.values() for each in cells])
+    return owner(failed, [each for cells in siblings.values() for each in cells.values()])
 
 
 def explain_group(engine: Engine, run: Run, failed: Sequence[CellVerdict]) -> GroupExplained:
@@ -95,7 +95,11 @@ def _kin(
     """The cells of the same model classes, each with the group that it is told as."""
     rules = regrouping(engine)
     found = history.kin(engine, run, failed, own=own)
-    return {of: [rules.told(each) for each in cells] for of, cells in found.items()}
+    if not rules.rules:
+        return found
+    return {
+        of: {cell: rules.told(each) for cell, each in cells.items()} for of, cells in found.items()
+    }
 
 
 def explain_diff(engine: Engine, found: Diff) -> Diff:

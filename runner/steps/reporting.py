@@ -10,11 +10,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from runner.core.amounts import seconds, size
-from runner.core.report.made import report
+from runner.core.report.made import COSTS, TOP, report
 from runner.core.report.told import Report
+from runner.core.runs import CellVerdict, Run
 from runner.steps.baselines import baseline_of
 from runner.steps.comparing import compare_runs
-from runner.steps.knowing import known_of
+from runner.steps.knowing import known_in
 from runner.store import reads
 from runner.store.engine import Engine
 
@@ -35,11 +36,19 @@ def report_of(  # noqa: PLR0913  (what a report is made of)
     run = reads.run(engine, ref)
     usual = None if baseline or alone else baseline_of(engine, run)
     earlier = reads.run(engine, baseline) if baseline else usual and usual.run
-    verdicts = reads.verdicts(engine, run.id)
-    found = compare_runs(engine, str(earlier.id), str(run.id), shared=shared) if earlier else None
-    return report(
-        run, verdicts, known_of(run, verdicts), found, lost_shards=lost_shards, notes=notes
-    )
+    found = None
+    if earlier:
+        found = compare_runs(engine, str(earlier.id), str(run.id), shared=shared, whole=False)
+    known = known_in(engine, run).known
+    return report(run, _spoken_of(engine, run), known, found, lost_shards=lost_shards, notes=notes)
+
+
+def _spoken_of(engine: Engine, run: Run) -> list[CellVerdict]:
+    """The cells that don't pass, and those that cost most."""
+    cells = reads.not_passed(engine, run.id)
+    for column in COSTS:
+        cells += reads.dearest(engine, run.id, column, limit=TOP)
+    return list({each.cell: each for each in cells}.values())
 
 
 def as_record(told: Report) -> dict[str, Any]:

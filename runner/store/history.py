@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, case, func, select, union
 
 from harness.backends import backend_names
-from harness.cells import Cell, Variant
+from harness.cells import IN_ORDER, Cell, Variant
 from runner.core.flips import Executed, Flakiness, flakiness
 from runner.core.owner import Siblings, by_class
 from runner.core.runs import CellVerdict, Run, Verdict
@@ -136,27 +136,60 @@ def flakiest(
     """The cells that flipped in the last runs, the flakiest first."""
     with engine.connect() as connection:
         newest = read_runs(connection, select(runs_).order_by(runs_.c.id.desc()).limit(last))
+        conditions = {each.id: _condition(each) for each in newest}
+        missed = {each.id: frozenset(each.audit.missed if each.audit else ()) for each in newest}
         said = (
-            verdicts_.c.run_id.in_([each.id for each in newest]),
+            verdicts_.c.run_id.in_(conditions),
             verdicts_.c.carried_from.is_(None),
             verdicts_.c.verdict.in_([each.value for each in (*_BAD, Verdict.PASS, Verdict.FLAKY)]),
-        )
-        passes = case((verdicts_.c.verdict == Verdict.PASS.value, 2), else_=0)
-        flaky = case((verdicts_.c.verdict == Verdict.FLAKY.value, 1), else_=passes)
-        # A limit makes SQLite find the rows before it groups them, by an index of all history.
-        told = select(verdicts_.c.cell_id, flaky.label("told")).where(*said).limit(_ALL).subquery()
-        mixed = select(told.c.cell_id).group_by(told.c.cell_id)
-        mixed = mixed.having(
-            (func.min(told.c.told) < func.max(told.c.told)) | (func.max(told.c.told) == 1)
         )
         asked = (
             select(cells_.c.cell, verdicts_.c.run_id, verdicts_.c.verdict)
             .join(cells_, cells_.c.id == verdicts_.c.cell_id)
-            .where(*said, verdicts_.c.cell_id.in_(mixed))
+            .where(*said)
             .order_by(verdicts_.c.run_id)
         )
-        rows = connection.execute(asked).all()
-    return _flakiest(rows, {each.id: each for each in newest})[:limit]
+        audited = frozenset[str]().union(*missed.values())
+        unsteady = {
+            *connection.scalars(select(cells_.c.id).where(cells_.c.cell.in_(audited))),
+            *_unsteady(connection, conditions),
+        }
+        rows = [
+            row
+            for part in chunks(sorted(unsteady))
+            for row in connection.execute(asked.where(verdicts_.c.cell_id.in_(part)))
+        ]
+    return _flakiest(rows, conditions, missed)[:limit]
+
+
+def _unsteady(connection: Connection, conditions: Mapping[int, str]) -> Iterator[int]:
+    """The cells that were flaky in one of these runs, or both passed and failed in alike ones.
+
+    Only what an audit says to be alike can have flipped besides.
+    """
+    here = select(verdicts_.c.cell_id).where(verdicts_.c.run_id.in_(conditions))
+    yield from connection.scalars(here.where(verdicts_.c.verdict == Verdict.FLAKY.value))
+    passes = case((verdicts_.c.verdict == Verdict.PASS.value, 1), else_=0).label("passes")
+    for alike in _alike(conditions):
+        spoke = select(verdicts_.c.cell_id, passes).where(
+            verdicts_.c.run_id.in_(alike),
+            verdicts_.c.carried_from.is_(None),
+            verdicts_.c.verdict.in_([each.value for each in (*_BAD, Verdict.PASS)]),
+        )
+        # A limit makes SQLite find the rows before it groups them, by an index of all history.
+        told = spoke.limit(_ALL).subquery()
+        mixed = select(told.c.cell_id).group_by(told.c.cell_id)
+        yield from connection.scalars(
+            mixed.having(func.min(told.c.passes) < func.max(told.c.passes))
+        )
+
+
+def _alike(conditions: Mapping[int, str]) -> list[list[int]]:
+    """The runs of each condition that several have."""
+    runs: dict[str, list[int]] = defaultdict(list)
+    for number, condition in conditions.items():
+        runs[condition].append(number)
+    return [numbers for numbers in runs.values() if len(numbers) > 1]
 
 
 def _condition(run: Run) -> str:
@@ -166,10 +199,10 @@ def _condition(run: Run) -> str:
 
 
 def _flakiest(
-    rows: Sequence[Row[Any, Any, Any]], runs: Mapping[int, Run]
+    rows: Sequence[Row[Any, Any, Any]],
+    conditions: Mapping[int, str],
+    missed: Mapping[int, Collection[str]],
 ) -> list[tuple[Cell, Flakiness]]:
-    conditions = {each.id: _condition(each) for each in runs.values()}
-    missed = {each.id: frozenset(each.audit.missed if each.audit else ()) for each in runs.values()}
     by_cell: dict[str, list[Executed]] = defaultdict(list)
     for cell, run_id, verdict in rows:
         before = by_cell[cell]
@@ -196,23 +229,29 @@ def kin(
     stack: a run of one backend is explained by another's. `own` are the run's, if they are known.
     """
     classes = {(each.model_type, each.model_class) for each in failed}
-    backends = {*backend_names(), *(each.backend for each in failed)}
-    ids = {
-        Cell(model_type, model_class, variant, backend).id
-        for (model_type, model_class), variant, backend in product(classes, Variant, backends)
-    }
     alike = select(runs_).where(runs_.c.revision == run.revision, runs_.c.id != run.id)
     alike = alike.order_by(runs_.c.id.desc()).limit(RECENT_RUNS)
     with engine.connect() as connection:
+        others = [each.id for each in read_runs(connection, alike) if each.stack == run.stack]
+        ids = _ids(failed) if others or own is None else set()
         mine = list(_newest(connection, ids, [run.id])) if own is None else _of(own, classes)
         said = {each.cell: each for each in mine if each.verdict is not Verdict.MISSING}
-        others = [each.id for each in read_runs(connection, alike) if each.stack == run.stack]
         lacking = ids - {cell.id for cell in said}
         for each in _newest(connection, lacking, others) if others else ():
             said.setdefault(each.cell, each)
     for each in mine:
         said.setdefault(each.cell, each)
-    return by_class(said[cell] for cell in sorted(said))
+    return by_class(said[cell] for cell in sorted(said, key=IN_ORDER))
+
+
+def _ids(failed: Collection[Cell]) -> set[str]:
+    """All cells that the model classes of those can have."""
+    classes = {(each.model_type, each.model_class) for each in failed}
+    backends = {*backend_names(), *(each.backend for each in failed)}
+    return {
+        f"{model_type}/{model_class}/{variant}/{backend}"
+        for (model_type, model_class), variant, backend in product(classes, Variant, backends)
+    }
 
 
 def _of(found: Iterable[CellVerdict], classes: Collection[tuple[str, str]]) -> list[CellVerdict]:

@@ -190,6 +190,12 @@ def verdicts(engine: Engine, run_id: int) -> list[CellVerdict]:
     return _verdicts(engine, asked)
 
 
+def not_passed(engine: Engine, run_id: int) -> list[CellVerdict]:
+    """The cells of a run that don't pass, in order."""
+    asked = VERDICTS.where(verdicts_.c.run_id == run_id)
+    return _verdicts(engine, asked.where(verdicts_.c.verdict != Verdict.PASS.value))
+
+
 class Spot(NamedTuple):
     """What a square of the matrix is made from."""
 

@@ -172,7 +172,7 @@ def test_a_run_of_one_backend_is_explained_by_anothers(engine: Engine) -> None:
     run = _run(engine, 3, {CELL: "F", OTHER: "."})
     _run(engine, 4, {OTHER: "P", witness: "."})
     [found] = history.kin(engine, run, [CELL]).values()
-    assert {each.cell: each.verdict for each in found} == {
+    assert {cell: each.verdict for cell, each in found.items()} == {
         CELL: Verdict.FAIL,
         OTHER: Verdict.PASS,
         witness: Verdict.PASS,
@@ -182,7 +182,7 @@ def test_a_run_of_one_backend_is_explained_by_anothers(engine: Engine) -> None:
 def test_a_runs_own_result_speaks_before_a_newer_ones(engine: Engine) -> None:
     runs = _story(engine, "F P")
     [found] = history.kin(engine, runs[0], [CELL]).values()
-    assert [each.verdict for each in found] == [Verdict.FAIL]
+    assert [each.verdict for each in found.values()] == [Verdict.FAIL]
 
 
 # ── plans ───────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,9 @@ from runner.core.runs import CellVerdict, Run, Verdict
 from runner.core.sections import CONFIRMED, moved_line
 from runner.core.summary import audit_line, canary_line, schedule_line, summary_line
 
-_TOP = 8
+#: how many of the cells that cost most are told, by each of these
+TOP = 8
+COSTS = ("duration_s", "peak_rss_bytes", "planned_bytes")
 _FAILED = (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM)
 
 
@@ -41,10 +43,12 @@ def report(  # noqa: PLR0913  (what a report is made of)
 ) -> Report:
     """The report of a run; `diff` is the one with its baseline, if it has one.
 
+    Of what passes, `verdicts` need only have the cells that cost most.
     `lost_shards` are parts of the run that ended without their results, and why.
     """
     lacking = (*_lacking(run), *lost_shards)
     state = _state(run, diff, lacking)
+    slowest, biggest, largest_plans = (_top(verdicts, column) for column in COSTS)
     return Report(
         state=state,
         headline=_headline(state, run, diff),
@@ -61,9 +65,9 @@ def report(  # noqa: PLR0913  (what a report is made of)
         moved=tuple(map(_moved, diff.numbers.moved)) if diff else (),
         unsure=diff.numbers.too_few if diff else 0,
         stale=tuple(_stale(known)),
-        slowest=_top(verdicts, "duration_s"),
-        biggest=_top(verdicts, "peak_rss_bytes"),
-        largest_plans=_top(verdicts, "planned_bytes"),
+        slowest=slowest,
+        biggest=biggest,
+        largest_plans=largest_plans,
         versions=tuple(_versions(run.stack, diff.baseline.stack if diff else None)),
     )
 
@@ -207,7 +211,7 @@ def _stale(known: Known) -> Iterator[Stale]:
 def _top(verdicts: Iterable[CellVerdict], field: str) -> tuple[Cost, ...]:
     amounts = ((each.cell.id, getattr(each, field)) for each in verdicts)
     known = sorted(((cell, amount) for cell, amount in amounts if amount), key=lambda x: -x[1])
-    return tuple(Cost(cell=cell, amount=amount) for cell, amount in known[:_TOP])
+    return tuple(Cost(cell=cell, amount=amount) for cell, amount in known[:TOP])
 
 
 def _versions(now: Mapping[str, str], before: Mapping[str, str] | None) -> Iterator[Version]:
