@@ -21,6 +21,7 @@ import pytest
 
 from harness import hooks
 from harness.cells import Cell, read_cells
+from harness.commands import defused
 from harness.errors import RecordError, SelectionError
 from harness.isolation.client import ask
 from harness.isolation.host import Host, Wanted
@@ -96,7 +97,8 @@ def describe(result: Result) -> str:
     kind = f" [{result.kind}]" if result.kind else ""
     parts = [f"{result.outcome}{where}{kind}: {result.reason or 'no reason given'}"]
     parts += [text for text in (result.traceback, result.log_tail) if text]
-    return _UNSAFE.sub(lambda found: repr(found.group())[1:-1], "\n\n".join(parts))
+    told = _UNSAFE.sub(lambda found: repr(found.group())[1:-1], "\n\n".join(parts))
+    return defused(told)
 
 
 class CellsFile(pytest.File):
@@ -283,7 +285,7 @@ class Controller:
         if warnings := self._host.warnings() if self._host else []:
             terminalreporter.section("zygote")
             for warning in warnings:
-                terminalreporter.line(_UNSAFE.sub("?", warning))
+                terminalreporter.line(defused(_UNSAFE.sub("?", warning)))
 
     def pytest_unconfigure(self) -> None:
         if self._host:

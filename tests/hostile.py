@@ -37,6 +37,7 @@ TEXTS = (
     f"//evil.example/{MARK}\r\nSet-Cookie: a={MARK}\r\n\r\n<b>{MARK}",
     f"** [{MARK}](javascript:{MARK}()) ![x](https://evil.example/x.png) ``` @everyone o/r#1 <!-- x",
     f"\u202e{MARK}\u2066\u200f half \ud800 \x1b[31m\x07\x1b]8;;https://evil.example\x07 \x9b31m",
+    f"\n::add-mask::{MARK}\n  ::set-output name=a::{MARK}\r##[error]{MARK}\n%0A::stop-commands::x",
     MARK + "\u0130" * 20_000,
 )
 CELL = Cell("bert", "BertModel", Variant.FORWARD_STATIC, "onnx")
@@ -204,6 +205,10 @@ def _say(engine: Engine, clean: str) -> None:
             "cells": clean,
         }
         connection.execute(tables.triage_log.insert().values(**entry))
+
+
+#: what GitHub Actions would execute in a log
+COMMAND = re.compile(r"(?m)^\s*::|##\[")
 
 
 class _Live(HTMLParser):

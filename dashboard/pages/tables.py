@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -56,6 +57,7 @@ _CELL: dict[str, type] = {
     "peak_rss_bytes": int, "planned_bytes": int, "max_abs_diff": float, "export_s": float,
     "graph_nodes": int, "carried_from": str,
 }  # fmt: skip
+_OF_CELL, _OF_VERDICT = attrgetter(*list(_CELL)[:4]), attrgetter(*list(_CELL)[4:])
 _RUN: dict[str, type] = {
     "id": int, "uid": str, "revision": str, "branch": str, "selection": str, "started_at": datetime,
     "closed_at": datetime, "duration_s": float, "expected": int, "received": int, "complete": bool,
@@ -97,10 +99,7 @@ def _cells(engine: Engine, which: Which) -> Made:
 
 
 def _cell_row(found: CellVerdict) -> Sequence[Value]:
-    return (
-        *(getattr(found.cell, name) for name in list(_CELL)[:4]),
-        *(getattr(found, name) for name in list(_CELL)[4:]),
-    )
+    return (*_OF_CELL(found.cell), *_OF_VERDICT(found))
 
 
 def _groups(engine: Engine, which: Which) -> Made:

@@ -38,7 +38,9 @@ COLOURS = {
 
 def as_json(value: object) -> None:
     """Print for scripts: indented JSON on stdout and nothing else there."""
-    out.print(json.dumps(value, indent=2, default=str), markup=False, soft_wrap=True)
+    told = json.dumps(value, indent=2, default=str)
+    # No line of it begins with a command, but one may be in a text; so it is the same text.
+    out.print(told.replace("##[", "#\\u0023["), markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 from harness.errors import MatrixError
 from runner.cli.console import as_json, out
 from runner.cli.options import Database, opened
+from runner.core.plain import plain
 from runner.core.report.junit import as_junit
 from runner.core.report.markdown import as_markdown
 from runner.core.report.told import Report
@@ -60,7 +61,7 @@ def report(
             return
         text = spelled(told, format_)
     if output is None:
-        out.print(text, markup=False, soft_wrap=True, end="")
+        out.print(plain(text), markup=False, soft_wrap=True, end="")
         return
     try:
         output.write_text(text, encoding="utf-8")

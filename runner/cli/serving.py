@@ -22,8 +22,8 @@ from runner.store.engine import Engine, ensure
 
 #: others' changes are seen within so many seconds
 _FRESH_S = 1.0
-#: new objects after which rings are looked for
-_OBJECTS = 50_000
+#: new objects after which rings are looked for: more than a page of ten thousand rows has at once
+_OBJECTS = 200_000
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ its run: `nightly--STACK--2026-11-25--5.23.0`.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Self
@@ -46,7 +47,9 @@ class Night:
         parts = run.uid.split(_BETWEEN, 3)
         if len(parts) != 4 or parts[0] != _MARK:
             return None
-        return cls(stack=parts[1], day=date.fromisoformat(parts[2]), revision=parts[3])
+        with suppress(ValueError):  # who uploads names a run as they like
+            return cls(stack=parts[1], day=date.fromisoformat(parts[2]), revision=parts[3])
+        return None
 
 
 def stack_named(text: str) -> str:
@@ -137,16 +140,18 @@ def in_vain(night: Night, why: str) -> Told:
 
 
 def slack_text(told: Told, *, root: str) -> str:
-    """A message in Slack's own markup, in which only three signs mean anything at all."""
+    """A message in Slack's own markup, in which three signs mean something, and `@` in others'."""
     lines = [f"*{_slack(told.subject)}*"]
     if told.summary:
         lines.append(_slack(told.summary))
     lines += [f"⚠️ {_slack(one_line(each))}" for each in told.problems]
-    lines += [f"• {count:,} {_slack(title)}" for count, title in told.sections]
+    lines += [f"• {count:,} {_slack(one_line(title))}" for count, title in told.sections]
     if told.run is not None:
         lines.append(f"<{root}/runs/{told.run}/report|The report>")
     return "\n".join(lines)
 
 
 def _slack(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    written = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # Mattermost calls everybody of a channel by `@channel`, whoever writes it.
+    return written.replace("@", "@\u200b")

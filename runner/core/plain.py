@@ -2,6 +2,8 @@
 
 import re
 
+from harness.commands import defused
+
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]"  # colours, cursor
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links
@@ -14,8 +16,8 @@ _UNSHOWN = re.compile(f"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff{_TURNING}]"
 
 
 def plain(text: str) -> str:
-    """The text without what steers or turns around; tabs and line ends stay."""
-    return _TURNS.sub("", uncontrolled(text))
+    """The text without what steers, turns around or commands; tabs and line ends stay."""
+    return defused(_TURNS.sub("", uncontrolled(text)))
 
 
 def uncontrolled(text: str) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 
 from runner.core.plain import storable
@@ -49,6 +50,9 @@ def _written(rows: Iterable[Sequence[Value]]) -> str:
 def _safe(value: Value) -> Value:
     if isinstance(value, datetime):
         return value.isoformat()
-    if not isinstance(value, str):
-        return value
+    return _text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)  # most texts of a table come again and again
+def _text(value: str) -> str:
     return _FORMULA.sub("'", storable(value))

@@ -1,8 +1,12 @@
 """Hostile requests and hostile content: no page breaks, and nothing that was stored is executed."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from io import BytesIO, StringIO
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import fromstring
@@ -13,13 +17,19 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from prometheus_client.parser import text_string_to_metric_families
+from pyarrow.parquet import read_table
 from schemathesis.core.failures import FailureGroup
 from typer.testing import CliRunner
 
 from dashboard.app import create_app
 from dashboard.signin.access import Access
 from runner.cli import app as commands
+from runner.core.nights import Night, in_vain, slack_text
+from runner.core.plain import storable
+from runner.core.pull.check import as_check
 from runner.core.pull.comment import as_comment
+from runner.core.report.junit import as_junit
+from runner.core.report.junit_read import read_junit
 from runner.core.report.markdown import as_markdown
 from runner.settings import Settings
 from runner.settings import settings as ours
@@ -28,7 +38,18 @@ from runner.steps.reporting import report_of
 from runner.steps.subscribing import news, record
 from runner.store import reads
 from runner.store.engine import Engine, ensure
-from tests.hostile import MARK, STEERING, TEXTS, Stored, formulas, live, safe_link, store
+from tests.hostile import (
+    CELL,
+    COMMAND,
+    MARK,
+    STEERING,
+    TEXTS,
+    Stored,
+    formulas,
+    live,
+    safe_link,
+    store,
+)
 from tests.pulls import seen
 from tests.seed import seed
 
@@ -174,12 +195,14 @@ def test_no_cell_of_a_table_is_a_formula(client: TestClient, stored: Sequence[St
     assert [*formulas('a,"b;=1"\n')] == ['=1"']
     for each in stored:
         tables = [f"{name}.{{}}?run={quote(each.after)}" for name in ("cells", "groups", "changes")]
-        for name in ("runs.{}", "flaky.{}", *tables):
+        for name in ("runs.{}", "flaky.{}", f"history.{{}}?cell={CELL.id}", *tables):
             answer = client.get(f"/tables/{name.format('csv')}")
             assert (answer.status_code, [*formulas(answer.text)]) == (200, []), name
             told = answer.headers["content-disposition"]
             assert re.fullmatch(r'attachment; filename="\w+\.csv"', told)
-            assert client.get(f"/tables/{name.format('parquet')}").content[:4] == b"PAR1"
+            packed = client.get(f"/tables/{name.format('parquet')}").content
+            rows = read_table(BytesIO(packed)).to_pylist()
+            assert len(rows) == len([*csv.reader(StringIO(answer.text, newline=""))]) - 1
 
 
 def test_feeds_and_badges_are_well_formed_and_lead_to_pages(
@@ -230,6 +253,46 @@ def test_reports_as_markdown_have_no_markup_of_theirs(
         assert not STEERING.search(told)
 
 
+def test_a_check_run_has_markup_and_files_of_ours_alone(
+    seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    for each in stored:
+        told = as_check(stored_report(seeded, each.pull, dashboard="https://matrix.example"))
+        output = told["output"]
+        for text in (output["summary"], output["text"]):
+            tags, plain, _ = seen(text)
+            assert not re.search(rf"{MARK}|@|evil|\[x\]", plain), plain
+            assert not {"script", "img"} & {*tags}
+        assert "\n" not in output["title"]
+        for note in output["annotations"]:
+            assert note["path"] == "src/transformers/models/bert/modeling_bert.py"
+            assert len(note["title"]) <= 255
+        assert not STEERING.search(json.dumps(told, ensure_ascii=False).replace("\\n", ""))
+        assert not COMMAND.search("\n".join([output["title"], output["summary"], output["text"]]))
+
+
+def test_junit_xml_is_read_back_cell_by_cell_whatever_it_tells(
+    seeded: Engine, stored: Sequence[Stored]
+) -> None:
+    for each in stored:
+        run = reads.run(seeded, each.after)
+        verdicts = reads.verdicts(seeded, run.id)
+        told = read_junit(as_junit(run, verdicts))
+        assert {one.cell: one.outcome.value for one in told.results} == {
+            one.cell: one.verdict.value for one in verdicts
+        }
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_message_to_a_chat_calls_nobody_and_links_to_pages_of_ours(text: str) -> None:
+    night = Night(stack="local", day=date(2026, 11, 27), revision=storable(text))
+    told = replace(in_vain(night, f"@channel <!here> {text}"), run=7, sections=((3, text),))
+    message = slack_text(told, root=HERE)
+    assert re.findall("<[^>]*>", message) == [f"<{HERE}/runs/7/report|The report>"]
+    assert not re.search(r"@\w", message)
+    assert not STEERING.search(message.replace("\n", ""))
+
+
 def test_a_webhook_tells_it_as_json_of_ascii_with_addresses_of_ours(
     seeded: Engine, stored: Sequence[Stored]
 ) -> None:
@@ -240,7 +303,7 @@ def test_a_webhook_tells_it_as_json_of_ascii_with_addresses_of_ours(
         assert json.dumps(told).isascii()
 
 
-def test_no_command_prints_what_steers_a_terminal(
+def test_no_command_prints_what_steers_a_terminal_or_a_ci(
     url: str, seeded: Engine, stored: Sequence[Stored]
 ) -> None:
     runs = [(each.before, each.after) for each in stored]
@@ -252,6 +315,7 @@ def test_no_command_prints_what_steers_a_terminal(
             ["unlock", after],
             ["known", after],
             ["known", after, "--json"],
+            *(["report", after, "--format", form] for form in ("html", "json", "junit")),
         ]
         group = reads.groups(seeded, reads.run(seeded, after).id)[0].signature
         asked += [["triage", group], ["triage", group, "--json"]]
@@ -260,6 +324,7 @@ def test_no_command_prints_what_steers_a_terminal(
         done = CliRunner().invoke(commands, [*words, "--database", url], env={"COLUMNS": "200"})
         assert done.exit_code == 0, (words, done.output, done.exception)
         assert not STEERING.search(done.output), words
+        assert not COMMAND.search(done.output), words
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -77,6 +77,10 @@ def test_stacks_side_by_side_are_told_by_their_versions() -> None:
     assert told == "beside the stack here (torch 2.13 ⟹ 2.14): ✅ no export lost; 1 fixed"
 
 
+def test_a_run_that_is_named_like_a_night_of_no_day_is_of_none() -> None:
+    assert Night.of(replace(_run(1), uid="nightly--here--2026-13-99--5.23.0")) is None
+
+
 def test_a_night_is_compared_with_the_last_complete_one_of_its_selection() -> None:
     head = _run(9)
     lacking = _run(8, counts={Verdict.MISSING: 1})

@@ -42,7 +42,7 @@ def as_junit(run: Run, verdicts: Sequence[CellVerdict]) -> str:
     facts = {"run": run.uid, "revision": run.revision, "complete": str(run.complete).lower()}
     stack = {f"stack.{name}": version for name, version in run.stack.items()}
     for name, value in {**facts, **stack}.items():
-        SubElement(properties, "property", name=name, value=fit(value))
+        SubElement(properties, "property", name=fit(name), value=fit(value))
     for each in verdicts:
         _case(suite, each)
     suites = Element("testsuites")
