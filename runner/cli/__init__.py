@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 incomplete (`run`, `confirm`, `diff --fail-on`) or the fai
 """
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -71,6 +72,15 @@ def main() -> None:
     try:
         app()
     except MatrixError as error:
-        err.print("error:", style="bold red", end=" ")
-        err.print(plain(str(error)), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A name that is too long, a folder that is closed, a disk that is full.
+        _refuse(f"{error.filename}: {error.strerror}")
+
+
+def _refuse(why: str) -> NoReturn:
+    err.print("error:", style="bold red", end=" ")
+    err.print(plain(why), markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

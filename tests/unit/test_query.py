@@ -199,3 +199,13 @@ def test_a_query_that_can_not_be_read_says_where_and_what(
 def test_the_last_word_is_completed(text: str, offered: list[str]) -> None:
     names = ["bert", "llama", "llava"]
     assert complete(text, {"": names, "model": names}) == offered
+
+
+@pytest.mark.parametrize(
+    ("atom", "most"), [("time>{}", 100), ("model:m{}", 100), ("seq(pass !pass)", 8)]
+)
+def test_a_query_of_too_many_conditions_is_refused(atom: str, most: int) -> None:
+    texts = [" or ".join(atom.format(each) for each in range(most + more)) for more in (0, 1)]
+    assert len(parse(texts[0]).leaves) == most
+    with pytest.raises(QueryError, match=f"more than {most} "):
+        parse(texts[1])

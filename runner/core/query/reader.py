@@ -30,6 +30,8 @@ _TOKEN = re.compile(r"\s*(?P<word>seq\((?P<seq>[^()]*)\)|[()]|[^\s()]+)", re.I)
 OPERATORS = ("and", "or", "not", "(", ")")
 #: parentheses and `not`s inside one another; deeper ones would exhaust Python's stack
 _DEEPEST = 50
+#: conditions of a query, and those of them that ask what became of each cell in many runs
+_MOST, _MOST_PAST = 100, 8
 
 
 class QueryError(SelectionError):
@@ -45,7 +47,12 @@ def parse(text: str) -> Query:
     reader = _Reader(text)
     node = reader.either() if text.strip() else Plain(parse_words([]))
     reader.end()
-    return Query(text.strip(), node, tuple(_leaves(node)))
+    leaves = tuple(_leaves(node))
+    past = [each for each in leaves if isinstance(each, Past)]
+    for found, most, what in ((leaves, _MOST, "conditions"), (past, _MOST_PAST, "`seq(…)`")):
+        if len(found) > most:
+            raise QueryError(f"more than {most} {what}: ask in several searches", 0, len(text))
+    return Query(text.strip(), node, leaves)
 
 
 def _leaves(node: Node) -> Iterator[Node]:
