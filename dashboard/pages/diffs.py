@@ -22,7 +22,7 @@ from runner.steps.comparing import compare_runs
 from runner.store import reads
 from runner.store.engine import Engine
 
-_RUNS = 100
+_RUNS, _LISTED = 100, 200
 #: stands for the baseline in an address where it is to be chosen
 CHOSEN = "chosen"
 
@@ -148,6 +148,11 @@ class DiffPage:
     known: tuple[KnownSection, ...]
     #: entries that only the head's own skip lists have: they excuse nothing here
     added_skips: tuple[ChangedEntry, ...]
+
+    @property
+    def listed(self) -> int:
+        """How many causes of a group the page lists; its twin and the table have all."""
+        return _LISTED
 
 
 def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:

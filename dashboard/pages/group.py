@@ -82,8 +82,9 @@ class GroupPage:
     #: the root with most dependants
     example: str
     trace: tuple[TraceLine, ...]
-    #: how many other tracebacks the example's was compared with
+    #: how many other tracebacks the example's was compared with, of as many other model types
     compared: int
+    others: int
     related: tuple[FailureGroup, ...]
     merged: tuple[str, ...]
     parts: tuple[str, ...]
@@ -128,6 +129,7 @@ def group_page(engine: Engine, signature: str, page: int = 1) -> GroupPage:
         example=found.example.cell.id,
         trace=tuple(_line(line) for line in found.trace),
         compared=found.compared,
+        others=found.others,
         related=found.related,
         merged=found.merged,
         parts=found.parts,

@@ -154,8 +154,8 @@ def wanted(engine: Engine, run: Run, every: Sequence[Triaged], asked: Asked) -> 
     found = [
         each for each in every if asked.means(each) and (there is None or each.signature in there)
     ]
-    found.sort(key=_SORTS.get(asked.sort, _SORTS["cells"]))
-    return sorted(found, key=lambda each: each.muted)
+    order = _SORTS.get(asked.sort, _SORTS["cells"])
+    return sorted(found, key=lambda each: (each.muted, order(each)))
 
 
 def all_wanted(engine: Engine, asked: Asked) -> list[str]:

@@ -21,7 +21,8 @@ from runner.steps.confirming import with_confirmations
 from runner.steps.triaging import said_of
 from runner.store import reads
 from runner.store.engine import Engine
-from runner.store.moved import Seen, groups_seen, moved, passed_last
+from runner.store.moved import Seen, moved, passed_last
+from runner.store.regrouping import first_seen
 from runner.store.tallies import Tally, tallies
 
 #: how many runs are looked at, listed, and drawn of a line; how many lines are told
@@ -122,7 +123,7 @@ def overview_page(engine: Engine) -> OverviewPage:
     lines = _lines(runs)
     told = tallies(engine, [run for line in lines.values() for run in line])
     about = newest([run for run in runs if line_of(run)]) or newest(runs)
-    seen = groups_seen(engine, about.id) if about else []
+    seen = first_seen(engine, about.id) if about else []
     new = [each for each in seen if about and each.first_run == about.id]
     line = line_of(about) if about else None
     drawn = lines.get(line, []) if line else []

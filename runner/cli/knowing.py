@@ -81,11 +81,11 @@ def _told(told: Told, owed: list[Debt]) -> None:
     _say(f"run {run.id} ({run.uid}): Transformers {run.revision}, {run.received} cells")
     _say(f"{len(entries) - upstream} entries in files, {upstream} upstream ({lists})")
     for standing, count in told.known.counts.items():
-        _say(f"{count} cells: {STANDINGS[standing]}")
+        _say(f"{count} {'cell' if count == 1 else 'cells'}: {STANDINGS[standing]}")
     for standing, title in ENTRIES.items():
         found = told.known.standing(standing)
         if found:
-            _say(f"\n{len(found)} entries {title}")
+            _say(f"\n{len(found)} {'entry' if len(found) == 1 else 'entries'} {title}")
         for entry in found if standing not in QUIET else ():
             _listing(entry)
     if owed:

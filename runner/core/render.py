@@ -34,15 +34,15 @@ TITLES = {
 
 #: of entries, in the order of a listing
 ENTRIES = {
-    Standing.STALE: "stale: all that they mean passes",
-    Standing.UNMATCHED: "stale: they mean no cell",
-    Standing.PASSING: "pass as far as they were run",
-    Standing.WORSE: "have cells that are worse than they say",
-    Standing.EXPIRED: "are past their date",
-    Standing.BETTER: "have cells that are better than they say",
+    Standing.STALE: "stale: all that is meant passes",
+    Standing.UNMATCHED: "stale: no cell is meant",
+    Standing.PASSING: "passing as far as was run",
+    Standing.WORSE: "with cells that are worse than told",
+    Standing.EXPIRED: "past the date",
+    Standing.BETTER: "with cells that are better than told",
     Standing.AS_EXPECTED: "as expected",
-    Standing.UNKNOWN: "of whose cells nothing is said",
-    Standing.NOT_RUN: "were not run",
+    Standing.UNKNOWN: "with nothing said of the cells",
+    Standing.NOT_RUN: "not run",
 }
 #: entries that ask for nothing to be done
 QUIET = (Standing.AS_EXPECTED, Standing.UNKNOWN, Standing.NOT_RUN)

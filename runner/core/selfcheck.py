@@ -105,9 +105,11 @@ class Selfcheck:
 
 def line(found: Selfcheck) -> str:
     """`0 false alarms in 98 cells, 0 misses in 20 planted ones (5.23.0)`."""
+    alarms = "false alarm" if found.false_alarms == 1 else "false alarms"
+    misses = "miss" if found.misses == 1 else "misses"
     return (
-        f"{found.false_alarms} false alarms in {found.quiet} cells, "
-        f"{found.misses} misses in {found.loud} planted ones ({found.revision})"
+        f"{found.false_alarms} {alarms} in {found.quiet} cells, "
+        f"{found.misses} {misses} in {found.loud} planted ones ({found.revision})"
     )
 
 

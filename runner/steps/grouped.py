@@ -26,7 +26,7 @@ from runner.store.attempts import attempts_at
 from runner.store.engine import Engine
 from runner.store.regrouping import Membership, Span, cells_in, groups, membership, runs_of, span
 
-_TIMELINE, _RELATED, _COMPARED = 30, 6, 4
+_TIMELINE, _RELATED, _COMPARED = 30, 6, 12
 _PACKAGES = ("torch", "transformers")
 # A name comes from results, which others may have made: it is to be no way out of the folder.
 _SIGNATURE = re.compile(r"s\d+-[0-9a-z]+(?:\.\d+)*")
@@ -70,8 +70,9 @@ class Grouped:
     timeline: tuple[tuple[Run, int], ...]
     example: CellVerdict
     trace: tuple[Line, ...]
-    #: how many other tracebacks were compared with the example's
+    #: how many other tracebacks were compared with the example's, of as many other model types
     compared: int
+    others: int
     related: tuple[FailureGroup, ...]
     #: groups that are told as this one, and those that were split from it
     merged: tuple[str, ...]
@@ -110,6 +111,7 @@ def grouped(engine: Engine, signature: str) -> Grouped:
         example=example,
         trace=tuple(_trace(result, compared)),
         compared=len(compared),
+        others=len({cause.root.cell.model_type for cause in roots}) - 1,
         related=tuple(related(group, there, limit=_RELATED)) if cells else (),
         merged=tuple(told.rules.sources(signature)[1:]),
         parts=tuple(rule.into for rule in told.rules.rules if rule.group == signature),

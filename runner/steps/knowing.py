@@ -74,7 +74,9 @@ def _users(path: Path | None) -> tuple[KnownFailure, ...]:
     if path is None:
         return ()
     try:
-        return read_known(path.read_text(encoding="utf-8"), file=str(path))
+        # Where a server keeps its files is nobody's business.
+        name = path.name if path.is_absolute() else str(path)
+        return read_known(path.read_text(encoding="utf-8"), file=name)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise KnownFailureError(f"{path}: {why}; name a file of known failures") from None

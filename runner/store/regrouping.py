@@ -19,6 +19,7 @@ from runner.core.regrouping import Regrouping, Rule
 from runner.core.runs import CellVerdict, FailureGroup, Run
 from runner.store import reads
 from runner.store.bulk import chunks, ids, insert_new
+from runner.store.moved import Seen, groups_seen
 from runner.store.tables import cell as cells_
 from runner.store.tables import failure_group, group_alias, regroup
 from runner.store.tables import run as runs_
@@ -140,6 +141,30 @@ def groups(engine: Engine, run_id: int) -> list[FailureGroup]:
     known |= {name: _named(engine, name) for name in counts if name not in known}
     found_ = [replace(known[name], cells=count) for name, count in counts.items()]
     return sorted(found_, key=lambda group: (-group.cells, group.signature))
+
+
+def first_seen(engine: Engine, run_id: int) -> list[Seen]:
+    """A run's groups as they are told, the one with most cells first, and when each began."""
+    signed = groups_seen(engine, run_id)
+    rules = regrouping(engine).rules
+    if not rules:
+        return signed
+    touched = {name for rule in rules for name in (rule.group, rule.into)}
+    known = {each.signature: each for each in signed if each.signature not in touched}
+    return [known.get(group.signature) or _seen(engine, group) for group in groups(engine, run_id)]
+
+
+def _seen(engine: Engine, group: FailureGroup) -> Seen:
+    life = span(engine, membership(engine, group.signature))
+    assert life is not None  # noqa: S101  (a run has it)
+    return Seen(
+        signature=group.signature,
+        title=group.title,
+        kind=group.kind,
+        cells=group.cells,
+        first_run=life.first.id,
+        first_seen=life.first.started_at,
+    )
 
 
 def _named(engine: Engine, signature: str) -> FailureGroup:

@@ -253,7 +253,7 @@ def test_the_pages_tell_what_is_known_and_what_to_remove(history: Engine) -> Non
     assert debt == [(2, 5, 5, 1), (1, 4, 4, 1)]
     assert "worse (crash instead of fail): <code>" in cell
     assert "/known?run=2" in run
-    assert "<strong>1</strong> cells worse" in run
+    assert "<strong>1</strong> cell worse" in run
     assert "1 of them as known failures say" in diff
     assert "hidden by the change itself" in diff
     assert "crash instead of fail" in diff

@@ -240,6 +240,8 @@ def test_what_is_typed_is_completed_by_what_is_there(client: TestClient) -> None
     assert "kind:missing-conversion" in offered("kind:m")
     assert offered("revision:5.22") == ["revision:5.22.2"]
     assert offered("stack:transformers==5.22") == ["stack:transformers==5.22.2"]
+    groups = client.get("/groups.json", params={"run": 2}).json()["groups"]
+    assert offered("owner:") == sorted({f"owner:{each['owner']}" for each in groups})
 
 
 def test_a_model_page_answers_whether_and_since_when_it_can_be_exported(

@@ -64,7 +64,7 @@ def test_figures_come_back_newest_first(engine: Engine) -> None:
         ("5.22.2", False),
     ]
     page = client.get("/detector").text
-    assert "0 false alarms in 2 cells, 1 misses in 1 planted ones (5.23.0)" in page
+    assert "0 false alarms in 2 cells, 1 miss in 1 planted ones (5.23.0)" in page
     assert "a: still-passing" in page
 
 

@@ -177,6 +177,12 @@ def test_groups_are_merged_split_and_taken_apart_again(client: TestClient) -> No
     assert client.get(f"/groups/{guard}").url.path == f"/groups/{scan}"
     assert client.get(f"/groups/{guard}.json").json()["group"]["signature"] == scan
     assert guard not in {each["signature"] for each in _groups(client)}
+    overview = client.get("/index.json").json()
+    told = {
+        each["signature"]: each["cells"] for each in overview["new_groups"] + overview["large_groups"]
+    }
+    assert guard not in told
+    assert told[scan] == client.get(f"/groups/{scan}.json").json()["group"]["cells"]
     _send(client, f"/groups/{scan}/apart", f"/groups/{scan}", other=guard)
     assert client.get(f"/groups/{guard}").url.path == f"/groups/{guard}"
     cells = client.get(f"/groups/{guard}.json").json()["group"]["cells"]
