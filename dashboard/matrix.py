@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Protocol
 
 from dashboard.words import WORST_FIRST
@@ -118,7 +119,10 @@ class Matrix:
     bands: tuple[Band, ...]
     #: whether rows are model classes, else model types
     classes: bool
+    #: in all rows, also those that are left out
     cells: int
+    #: rows that are left out, in which less fails than in those that are there
+    more: int = 0
 
     @property
     def backends(self) -> list[tuple[str, int]]:
@@ -132,19 +136,29 @@ class Matrix:
 
 def few_classes(found: Iterable[Seen]) -> bool:
     """Whether a row for each class is not too much: few of them, or of one model type."""
-    names = {(each.cell.model_type, each.cell.model_class) for each in found}
-    return len(names) <= _CLASSES or len({model_type for model_type, _ in names}) == 1
+    names: set[tuple[str, str]] = set()
+    types: set[str] = set()
+    for each in found:
+        names.add((each.cell.model_type, each.cell.model_class))
+        types.add(each.cell.model_type)
+        if len(names) > _CLASSES and len(types) > 1:
+            return False
+    return True
 
 
-def matrix(
+def matrix(  # noqa: PLR0913  (which rows, and in which order)
     found: Iterable[Seen],
     *,
     classes: bool = False,
     sort: str = Sort.NAME,
     by: By = By.NONE,
     modalities: Mapping[str, str] | None = None,
+    most: int | None = None,
 ) -> Matrix:
-    """The matrix of these cells; `modalities` tells what the model types take."""
+    """The matrix of these cells; `modalities` tells what the model types take.
+
+    Of more rows than `most`, those are told in which most fails, in this order.
+    """
     gathered: dict[tuple[str, str], dict[tuple[str, Variant], list[Seen]]]
     gathered = defaultdict(lambda: defaultdict(list))
     pairs: set[tuple[str, Variant]] = set()
@@ -158,14 +172,26 @@ def matrix(
         count += 1
     places = sorted(pairs, key=lambda pair: (_backend_rank(pair[0]), _VARIANTS.index(pair[1])))
     columns = tuple(Column(*place) for place in places)
-    rows = [_row(name, gathered[name], places) for name in sorted(gathered)]
+    names = sorted(gathered)
+    if most is not None and len(names) > most:
+        failing = Counter(
+            {name: sum(map(_fails, chain(*gathered[name].values()))) for name in names}
+        )
+        names = [name for name, _ in failing.most_common(most)]
+    rows = [_row(name, gathered[name], places) for name in names]
     rows.sort(key=_order(sort, columns))
     return Matrix(
         columns=columns,
         bands=tuple(_bands(rows, by, modalities or {})),
         classes=classes,
         cells=count,
+        more=len(gathered) - len(rows),
     )
+
+
+def _fails(found: Seen) -> bool:
+    """Whether it counts as one that ran and did not pass."""
+    return found.verdict is not Verdict.PASS and found.verdict is not Verdict.SKIP
 
 
 def _backend_rank(backend: str) -> tuple[int, str]:

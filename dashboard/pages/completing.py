@@ -63,7 +63,7 @@ def _values(engine: Engine, run_id: int, _received: int) -> Mapping[str, Sequenc
 @lru_cache(maxsize=4)
 def _owners(engine: Engine, run_id: int, _received: int) -> Sequence[str]:
     run = reads.run(engine, str(run_id))
-    groups, _ = explain_groups(engine, run, reads.verdicts(engine, run_id))
+    groups, _ = explain_groups(engine, run, reads.outcomes(engine, run_id))
     return sorted({group.owner for group in groups})
 
 

@@ -21,6 +21,7 @@ from runner.core.triage import Said
 from runner.steps.comparing import compare_runs
 from runner.store import reads
 from runner.store.engine import Engine
+from runner.store.moved import moved_or_apart
 
 _RUNS, _LISTED = 100, 200
 #: stands for the baseline in an address where it is to be chosen
@@ -156,7 +157,7 @@ class DiffPage:
 
 
 def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:
-    found = compare_runs(engine, baseline, head, whole=False)
+    found = compare_runs(engine, baseline, head, cells=moved_or_apart)
     return DiffPage(
         baseline=row(found.baseline),
         chosen=found.chosen,

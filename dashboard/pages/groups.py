@@ -167,7 +167,7 @@ def all_wanted(engine: Engine, asked: Asked) -> list[str]:
 
 def _every(engine: Engine, run: Run) -> tuple[list[Triaged], Sequence[Unlock]]:
     """All groups of a run, and which to fix first."""
-    explained, first = explain_groups(engine, run, reads.verdicts(engine, run.id))
+    explained, first = explain_groups(engine, run, reads.outcomes(engine, run.id))
     return with_triage(engine, explained, run), first
 
 

@@ -28,6 +28,8 @@ _RUNS_A_PAGE = 50
 #: how many runs are looked at where none is named
 RECENT = 30
 _TOP = 8
+#: model types, or classes, in the matrix of a run's page; `/matrix` has all
+_ROWS = 100
 _REFRESH_S = 5
 
 #: a run's number, as far as any database counts
@@ -124,6 +126,7 @@ class RunPage:
     query_error: str | None
     #: cells that the query means
     meant: int
+    #: of many rows, those in which most fails; `/matrix` has all
     matrix: Matrix
     groups: tuple[Triaged, ...]
     errors: tuple[CellVerdict, ...]
@@ -136,10 +139,22 @@ class RunPage:
 
 def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     run = reads.run(engine, ref)
-    verdicts = reads.verdicts(engine, run.id)
+    searched = bool(query.strip())
+    # The numbers of all cells are asked for by searches alone.
+    verdicts = (reads.verdicts if searched else reads.outcomes)(engine, run.id)
     asked = ask(engine, run, query, verdicts)
     found, wrong = asked.found, asked.wrong
     previous = reads.previous_complete(engine, run)
+
+    def top(field: str) -> tuple[CellVerdict, ...]:
+        """Those with the largest numbers; zero is none."""
+        largest = (
+            sorted(found, key=lambda item: -(getattr(item, field) or 0))[:_TOP]
+            if searched
+            else reads.dearest(engine, run.id, field, limit=_TOP)
+        )
+        return tuple(item for item in largest if getattr(item, field))
+
     return RunPage(
         run=row(run),
         baseline=row(previous) if previous else None,
@@ -147,12 +162,12 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
         wrong=wrong,
         query_error=wrong.message if wrong else None,
         meant=len(found),
-        matrix=matrix(found, classes=few_classes(found)),
+        matrix=matrix(found, classes=few_classes(found), most=_ROWS),
         groups=tuple(_groups(engine, run, verdicts, found)),
         errors=tuple(item for item in found if item.verdict is Verdict.ERROR),
-        slowest=_top(found, "duration_s"),
-        largest_plans=_top(found, "planned_bytes"),
-        least_exact=_top(found, "max_abs_diff"),
+        slowest=top("duration_s"),
+        largest_plans=top("planned_bytes"),
+        least_exact=top("max_abs_diff"),
         known=known_of(run, verdicts).counts,
     )
 
@@ -169,11 +184,6 @@ def _groups(
     ]
     told = with_triage(engine, shown, run)
     return sorted(told, key=lambda group: (group.muted, -group.cells))
-
-
-def _top(found: Sequence[CellVerdict], field: str) -> tuple[CellVerdict, ...]:
-    known = [item for item in found if getattr(item, field)]
-    return tuple(sorted(known, key=lambda item: -float(getattr(item, field)))[:_TOP])
 
 
 def routes(engine: Engine) -> APIRouter:

@@ -104,7 +104,7 @@ def _cell_row(found: CellVerdict) -> Sequence[Value]:
 
 def _groups(engine: Engine, which: Which) -> Made:
     run = reads.run(engine, which.run)
-    groups, _ = explain_groups(engine, run, reads.verdicts(engine, run.id))
+    groups, _ = explain_groups(engine, run, reads.outcomes(engine, run.id))
     columns: dict[str, type] = {
         "signature": str, "title": str, "kind": str, "stage": str, "owner": str, "evidence": str,
         "cells": int, "unlocks": int,

@@ -7,6 +7,7 @@ what was executed again and came to something that the head did not bring.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from harness.cells import IN_ORDER, Cell
 from runner.core.change import Change, compare, reason
@@ -18,6 +19,12 @@ from runner.core.roots import MadeOf, roots
 from runner.core.runs import CellVerdict, Run, Verdict
 from runner.core.triage import Said
 
+NO_MORE: Mapping[Verdict, int] = MappingProxyType({})
+_STILL = {
+    Verdict.PASS: Change.STILL_PASSING,
+    Verdict.FAIL: Change.STILL_FAILING,
+    Verdict.SKIP: Change.STILL_SKIPPED,
+}
 _LOSSES = (Change.REGRESSED, Change.NEWLY_SKIPPED, Change.REMOVED)
 
 
@@ -102,7 +109,7 @@ class Diff:
     baseline: Run
     head: Run
     counts: Mapping[Change, int]
-    #: the cells of either side, in order; all but what passes in both, if that was only counted
+    #: the cells of either side, in order; all but what came to the same, if that was only counted
     cells: tuple[CellChange, ...]
     #: the told changes that no known failure excuses, largest group first within each change
     groups: tuple[GroupChange, ...]
@@ -216,11 +223,11 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
     known: Known | None = None,
     added_skips: Iterable[KnownFailure] = (),
     chosen: str | None = None,
-    passing: int = 0,
+    alike: Mapping[Verdict, int] = NO_MORE,
 ) -> Diff:
     """Compare the cells of two runs; `known` is the head, judged.
 
-    `passing` more cells, which are not given, pass in both: they are only counted.
+    `alike` counts cells that are not given, as they came to the same in both, by what that is.
     """
     known = known or Known()
     old = {found.cell: found for found in before}
@@ -231,7 +238,8 @@ def diff(  # noqa: PLR0913  (two sides of two, and what is known)
         for cell in sorted(old | new, key=IN_ORDER)
     )
     counts = Counter(item.change for item in cells)
-    counts[Change.STILL_PASSING] += passing
+    for verdict, more in alike.items():
+        counts[_STILL[verdict]] += more
     return Diff(
         baseline=baseline,
         head=head,

@@ -1,5 +1,6 @@
 """Compares two stored runs: what is known to fail, what was executed again, what explains it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,21 +26,21 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
     checkout: Path | None = None,
     onto: str | None = None,
     shared: bool = False,
-    whole: bool = True,
+    cells: Callable[[Engine, int, int], moved.Sides] = moved.whole,
 ) -> Diff:
     """The diff of two runs, each named by number, unique name, revision or `latest`.
 
     Without a baseline it is chosen, by the head's merge base in `checkout` with the branch `onto`.
     `shared`: what the head did not mean to run is left out, instead of being told as removed.
-    Unless `whole`, cells that pass in both, with numbers that are not apart, are only counted.
+    `cells` reads those that are told of, of what else came to the same in both, the numbers.
     """
     after, chosen = reads.run(engine, head), None
     if baseline is None:
         chosen = required_baseline(engine, after, checkout=checkout, onto=onto)
     before = chosen.run if chosen else reads.run(engine, baseline or "")
     rows, added = rows_between(before, after)
-    # What passes may be better than a row says.
-    read = moved.whole if whole or rows else moved.not_passing
+    # Any cell may be better than a row says, or as it says.
+    read = moved.whole if rows else cells
     sides, rules = read(engine, before.id, after.id), regrouping(engine)
     earlier, verdicts = (list(map(rules.told, side)) for side in (sides.before, sides.after))
     if shared:
@@ -53,7 +54,7 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
         known=judged(rows, after, verdicts),
         added_skips=added,
         chosen=chosen.why if chosen else None,
-        passing=sides.passing,
+        alike=sides.alike,
     )
     found = replace(found, said=said_of(engine, _signatures(found), after))
     return with_numbers(engine, explain_diff(engine, with_confirmations(engine, found)))

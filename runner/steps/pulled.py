@@ -4,6 +4,7 @@ from runner.core.pull.report import Facts, Report, report, untouched
 from runner.core.selfcheck import line
 from runner.steps.comparing import compare_runs
 from runner.store.engine import Engine
+from runner.store.moved import not_passing
 from runner.store.pulls import PullRuns
 from runner.store.selfchecks import selfchecks
 
@@ -23,5 +24,5 @@ def stored_report(
     )
     if runs.baseline_run is None or runs.head_run is None:
         return untouched(facts)
-    found = compare_runs(engine, runs.baseline_run, runs.head_run, whole=False)
+    found = compare_runs(engine, runs.baseline_run, runs.head_run, cells=not_passing)
     return report(found, facts)

@@ -18,6 +18,7 @@ from runner.steps.comparing import compare_runs
 from runner.steps.knowing import known_in
 from runner.store import reads
 from runner.store.engine import Engine
+from runner.store.moved import moved_or_apart
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -38,7 +39,8 @@ def report_of(  # noqa: PLR0913  (what a report is made of)
     earlier = reads.run(engine, baseline) if baseline else usual and usual.run
     found = None
     if earlier:
-        found = compare_runs(engine, str(earlier.id), str(run.id), shared=shared, whole=False)
+        read = moved_or_apart
+        found = compare_runs(engine, str(earlier.id), str(run.id), shared=shared, cells=read)
     known = known_in(engine, run).known
     return report(run, _spoken_of(engine, run), known, found, lost_shards=lost_shards, notes=notes)
 

@@ -1,21 +1,28 @@
 """What is not the same in two runs: a run's ten thousand cells are compared where they are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, and_, func, not_, or_, select, union
+from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, union
 
 from runner.core.numbers import FLOORS, Measure
 from runner.core.runs import CellVerdict, Verdict
 from runner.store.bulk import chunks
-from runner.store.reads import VERDICTS, read_verdict, utc, verdict_counts, verdicts
+from runner.store.reads import VERDICTS, not_passed, read_verdict, utc, verdict_counts, verdicts
 from runner.store.tables import failure_group
 from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
-_PLAIN = [each.value for each in (Verdict.PASS, Verdict.FAIL, Verdict.SKIP)]
+_PLAIN = (Verdict.PASS, Verdict.FAIL, Verdict.SKIP)
 _OLD, _NEW = verdicts_.alias("old"), verdicts_.alias("new")
+_CHANGED = or_(
+    _OLD.c.verdict != _NEW.c.verdict,
+    func.coalesce(_OLD.c.group_id, 0) != func.coalesce(_NEW.c.group_id, 0),
+    func.coalesce(_OLD.c.stage, "") != func.coalesce(_NEW.c.stage, ""),
+    _NEW.c.verdict.not_in([each.value for each in _PLAIN]),
+)
 #: databases may round a product otherwise than Python does
 _HAIR = 1 - 1e-9
 
@@ -26,8 +33,8 @@ class Sides:
 
     before: list[CellVerdict]
     after: list[CellVerdict]
-    #: cells that were left out, as they pass in both
-    passing: int = 0
+    #: cells that were left out, as they came to the same in both, by what that is
+    alike: Mapping[Verdict, int] = field(default_factory=dict)
 
 
 def whole(engine: Engine, before: int, after: int) -> Sides:
@@ -37,25 +44,29 @@ def whole(engine: Engine, before: int, after: int) -> Sides:
 
 def moved(engine: Engine, before: int, after: int) -> Sides:
     """The cells of both runs, but for those that pass, fail alike, or are skipped in both."""
-    changed = or_(
-        _OLD.c.verdict != _NEW.c.verdict,
-        func.coalesce(_OLD.c.group_id, 0) != func.coalesce(_NEW.c.group_id, 0),
-        func.coalesce(_OLD.c.stage, "") != func.coalesce(_NEW.c.stage, ""),
-        _NEW.c.verdict.not_in(_PLAIN),
-    )
-    return _sides(engine, before, after, changed)
+    return _counted(engine, before, after, _CHANGED)
 
 
-def not_passing(engine: Engine, before: int, after: int) -> Sides:
-    """The cells of both runs, but for those that pass in both, with numbers that are not apart.
+def moved_or_apart(engine: Engine, before: int, after: int) -> Sides:
+    """The cells that `moved` tells, and those that pass in both with numbers that are apart.
 
     Apart by the floors of `runner.core.numbers`, or by a hair less.
     """
     passes = and_(*(side.c.verdict == Verdict.PASS.value for side in (_OLD, _NEW)))
     far = and_(_NEW.c.carried_from.is_(None), or_(*map(_far, Measure)))
-    found = _sides(engine, before, after, or_(not_(passes), far))
-    read = sum(each.verdict is Verdict.PASS for each in found.after)
-    return replace(found, passing=_passing(engine, after) - read)
+    return _counted(engine, before, after, or_(_CHANGED, and_(passes, far)))
+
+
+def not_passing(engine: Engine, before: int, after: int) -> Sides:
+    """The cells of `moved_or_apart`, and those that came to the same and don't pass.
+
+    Of these the head is read alone, and stands for the baseline as well.
+    """
+    found = moved_or_apart(engine, before, after)
+    there = {each.cell for each in found.after}
+    same = [each for each in not_passed(engine, after) if each.cell not in there]
+    passing = {Verdict.PASS: found.alike[Verdict.PASS]}
+    return Sides(before=found.before + same, after=found.after + same, alike=passing)
 
 
 def _far(measure: Measure) -> ColumnElement[bool]:
@@ -63,6 +74,15 @@ def _far(measure: Measure) -> ColumnElement[bool]:
     ratio = floor.ratio * _HAIR
     times = or_(new >= ratio * old, old >= ratio * new)
     return and_(func.abs(new - old) >= _HAIR * floor.absolute, times)
+
+
+def _counted(engine: Engine, before: int, after: int, differ: ColumnElement[bool]) -> Sides:
+    """The cells that differ; the others, plain and alike in both, are counted."""
+    found = _sides(engine, before, after, differ)
+    with engine.connect() as connection:
+        counts = verdict_counts(connection, [after]).get(after, {})
+    read = Counter(each.verdict for each in found.after)
+    return replace(found, alike={each: counts.get(each, 0) - read[each] for each in _PLAIN})
 
 
 def _sides(engine: Engine, before: int, after: int, differ: ColumnElement[bool]) -> Sides:
@@ -81,11 +101,6 @@ def _sides(engine: Engine, before: int, after: int, differ: ColumnElement[bool])
                 asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.cell_id.in_(part))
                 side.extend(map(read_verdict, connection.execute(asked)))
     return found
-
-
-def _passing(engine: Engine, run_id: int) -> int:
-    with engine.connect() as connection:
-        return verdict_counts(connection, [run_id]).get(run_id, {}).get(Verdict.PASS, 0)
 
 
 def passed_last(engine: Engine, run_id: int, earlier: Sequence[int]) -> dict[int, int]:

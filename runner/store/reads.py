@@ -4,7 +4,7 @@ A run is read through `verdict`; what single attempts left is read by `runner.st
 what only several runs tell by `runner.store.history`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -181,13 +181,39 @@ VERDICTS: Select[Any] = (
 
 def verdicts(engine: Engine, run_id: int) -> list[CellVerdict]:
     """All cells of a run, in order; of one that has ended they may be kept (`store.kept`)."""
-    asked, kept = VERDICTS.where(verdicts_.c.run_id == run_id), kept_of(engine)
-    if kept is not None:
-        with engine.connect() as connection:
-            ended = connection.scalar(select(runs_.c.closed_at).where(runs_.c.id == run_id))
-        if ended is not None:
-            return kept.read(("verdicts", run_id, ended), lambda: _verdicts(engine, asked))
-    return _verdicts(engine, asked)
+    asked = VERDICTS.where(verdicts_.c.run_id == run_id)
+    return _kept(engine, run_id, "verdicts", lambda: _verdicts(engine, asked))
+
+
+def outcomes(engine: Engine, run_id: int) -> list[CellVerdict]:
+    """What every cell of a run came to: those that pass after the others, without their numbers.
+
+    Most cells pass, and their numbers take longest to read. May be kept, as `verdicts`.
+    """
+    return _kept(engine, run_id, "outcomes", lambda: _outcomes(engine, run_id))
+
+
+def _outcomes(engine: Engine, run_id: int) -> list[CellVerdict]:
+    asked = select(cells_.c.cell).join(verdicts_, cells_.c.id == verdicts_.c.cell_id)
+    asked = asked.where(verdicts_.c.run_id == run_id, verdicts_.c.verdict == Verdict.PASS.value)
+    with engine.connect() as connection:
+        passing = connection.scalars(asked).all()
+    return [
+        *not_passed(engine, run_id),
+        *(CellVerdict(_cell(cell), Verdict.PASS) for cell in passing),
+    ]
+
+
+def _kept(
+    engine: Engine, run_id: int, what: str, read: Callable[[], list[CellVerdict]]
+) -> list[CellVerdict]:
+    """What is kept of a run that has ended, else read."""
+    kept = kept_of(engine)
+    if kept is None:
+        return read()
+    with engine.connect() as connection:
+        ended = connection.scalar(select(runs_.c.closed_at).where(runs_.c.id == run_id))
+    return read() if ended is None else kept.read((what, run_id, ended), read)
 
 
 def not_passed(engine: Engine, run_id: int) -> list[CellVerdict]:

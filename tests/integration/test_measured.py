@@ -1,19 +1,22 @@
 """Numbers that moved between runs, as the database knows their noise."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from itertools import permutations
 
+import pytest
 from fastapi.testclient import TestClient
 
 from dashboard.app import create_app
 from harness.cells import Cell
 from harness.results import ComponentResult, Outcome, Result
 from runner.core.change import Change
+from runner.core.diff import Diff
 from runner.core.numbers import Measure
 from runner.core.record import record_of
 from runner.core.render import as_markdown, as_text
 from runner.steps.comparing import compare_runs
-from runner.store import reads, writes
+from runner.store import moved, reads, writes
 from runner.store.engine import Engine
 from tests.seed import seed
 
@@ -60,15 +63,36 @@ def test_export_time_and_graph_size_that_moved_are_told_everywhere(engine: Engin
     assert "graph size 100 nodes -&gt; 140 nodes" in page
 
 
-def test_a_diff_that_only_counts_what_passes_tells_the_same(engine: Engine) -> None:
+@pytest.mark.parametrize("which", list(permutations(range(3), 2)))
+def test_a_diff_that_only_counts_what_came_to_the_same_tells_the_same(
+    engine: Engine, which: tuple[int, int]
+) -> None:
     seed(engine)
-    _, head, base = reads.runs(engine)
-    names = str(base.id), str(head.id)
-    whole, told = (compare_runs(engine, *names, whole=each) for each in (True, False))
-    assert (told.counts, told.groups) == (whole.counts, whole.groups)
-    assert (told.losses, told.doubts, told.numbers) == (whole.losses, whole.doubts, whole.numbers)
-    quiet = whole.counts[Change.STILL_PASSING]
-    assert len(whole.cells) - quiet <= len(told.cells) < len(whole.cells)
+    runs = reads.runs(engine)
+    names = str(runs[which[0]].id), str(runs[which[1]].id)
+    whole = compare_runs(engine, *names)
+    for read, counted in (
+        (moved.not_passing, [Change.STILL_PASSING]),
+        (moved.moved_or_apart, [each for each in Change if not each.told]),
+    ):
+        told = compare_runs(engine, *names, cells=read)
+        assert (told.counts, told.groups, told.numbers) == (
+            whole.counts,
+            whole.groups,
+            whole.numbers,
+        )
+        assert (told.losses, told.doubts) == (whole.losses, whole.doubts)
+        assert _changed(told, counted) == _changed(whole, counted)
+        assert len(told.cells) < len(whole.cells)
+
+
+def _changed(found: Diff, but: Collection[Change]) -> list[tuple[Cell, Change, object]]:
+    """What each cell of the other changes came to, and in which group."""
+    return [
+        (each.cell, each.change, each.group and each.group.signature)
+        for each in found.cells
+        if each.change not in but
+    ]
 
 
 def test_too_few_runs_are_counted_and_those_of_another_stack_are_none(engine: Engine) -> None:

@@ -179,7 +179,8 @@ def test_groups_are_merged_split_and_taken_apart_again(client: TestClient) -> No
     assert guard not in {each["signature"] for each in _groups(client)}
     overview = client.get("/index.json").json()
     told = {
-        each["signature"]: each["cells"] for each in overview["new_groups"] + overview["large_groups"]
+        each["signature"]: each["cells"]
+        for each in overview["new_groups"] + overview["large_groups"]
     }
     assert guard not in told
     assert told[scan] == client.get(f"/groups/{scan}.json").json()["group"]["cells"]
