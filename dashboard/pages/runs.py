@@ -177,7 +177,7 @@ def _groups(
 ) -> list[Triaged]:
     """The groups of the cells that were found alone, as `/groups` shows them."""
     rules = regrouping(engine)
-    counts = Counter(rules.told(item).signature for item in found)
+    counts = Counter(rules.told(item).signature for item in found if item.signature)
     groups, _ = explain_groups(engine, run, verdicts)
     shown = [
         replace(group, cells=counts[group.signature]) for group in groups if counts[group.signature]

@@ -75,16 +75,20 @@ def waiting(
     failed: Iterable[CellVerdict], siblings: Siblings, drafts: Drafts = NO_DRAFTS
 ) -> list[frozenset[str]]:
     """What each of these cells waits for."""
-    # Most of a class passes, and stands behind nothing.
+    # Most of a class passes, and stands behind nothing; nor does what stops as early as the cell.
     failing = {of: tuple(filter(_fails, cells.values())) for of, cells in siblings.items()}
-    return [
-        reasons(
-            each,
-            failing.get((each.cell.model_type, each.cell.model_class), ()),
-            drafts.get(each.cell),
-        )
-        for each in failed
-    ]
+    furthest = {of: max(map(_stop, cells), default=-1) for of, cells in failing.items()}
+    waits = []
+    for each in failed:
+        of = each.cell.model_type, each.cell.model_class
+        others = failing[of] if furthest.get(of, -1) > _stop(each) else ()
+        waits.append(reasons(each, others, drafts.get(each.cell)))
+    return waits
+
+
+def _stop(found: CellVerdict) -> int:
+    """How far it came; -1, before all stages, if that is not known."""
+    return found.stage.order if found.stage else -1
 
 
 def unlocked(cells: Iterable[frozenset[str]]) -> dict[str, int]:

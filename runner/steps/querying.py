@@ -39,10 +39,11 @@ def search(
             Facts(
                 cell=found.cell,
                 found=found,
-                siblings=others.get(_case(found.cell), {}),
-                past=past.get(found.cell, ()),
-                states=states.get(found.cell, frozenset()),
-                group=told.get(found.cell, _NO_GROUP),
+                # Each look takes as long as the rest: only where there is something to find.
+                siblings=others.get(_case(found.cell), {}) if others else {},
+                past=past.get(found.cell, ()) if past else (),
+                states=states.get(found.cell, frozenset()) if states else frozenset(),
+                group=told.get(found.cell, _NO_GROUP) if told else _NO_GROUP,
                 run=said,
             )
         )

@@ -142,8 +142,13 @@ class Every:
     parts: tuple["Node", ...]
 
     def holds(self, facts: Facts) -> bool | None:
-        found = [part.holds(facts) for part in self.parts]
-        return False if False in found else None if None in found else True
+        known = True
+        for part in self.parts:
+            found = part.holds(facts)
+            if found is False:
+                return False
+            known = known and found is not None
+        return True if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +156,13 @@ class Some:
     parts: tuple["Node", ...]
 
     def holds(self, facts: Facts) -> bool | None:
-        found = [part.holds(facts) for part in self.parts]
-        return True if True in found else None if None in found else False
+        known = True
+        for part in self.parts:
+            found = part.holds(facts)
+            if found is True:
+                return True
+            known = known and found is not None
+        return False if known else None
 
 
 Node = Plain | Number | Sibling | Standing | Past | Not | Every | Some
