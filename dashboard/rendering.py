@@ -64,6 +64,12 @@ def cell_url(cell: Cell, run: int | None = None) -> str:
     return f"/cells/{quote(cell.id)}" + (f"?run={run}" if run is not None else "")
 
 
+def compile_all() -> None:
+    """Compile every template, which else the first who asks for each page waits for."""
+    for name in _templates().list_templates():
+        _templates().get_template(name)
+
+
 @cache
 def _templates() -> Environment:
     made = Environment(

@@ -69,6 +69,7 @@ def _serve(engine: Engine, host: str | None, port: int | None) -> None:
     # By name: packages import downwards only, and the one command line is the runner's.
     address = host or settings().host, port or settings().port
     app = import_module("dashboard.app").create_app(engine, host=address[0], fresh_s=_FRESH_S)
+    import_module("dashboard.rendering").compile_all()
     gc.freeze()  # what is loaded by now stays
     # A page is made of ten thousand rows: every 700 is too often to go through them all.
     gc.set_threshold(_OBJECTS)

@@ -9,11 +9,12 @@ there is a formula too.
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from runner.core.plain import storable
 
@@ -35,24 +36,31 @@ class Table:
 
 def as_csv(table: Table) -> Iterator[str]:
     """Its lines, some at once."""
-    yield _written([tuple(table.columns)])
+    names, kinds = tuple(table.columns), tuple(table.columns.values())
+    yield _written([names], [str] * len(names))
     rows = iter(table.rows)
     while part := list(islice(rows, _AT_ONCE)):
-        yield _written(part)
+        yield _written(part, kinds)
 
 
-def _written(rows: Iterable[Sequence[Value]]) -> str:
+def _written(rows: Iterable[Sequence[Value]], kinds: Sequence[type]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerows([[_safe(value) for value in row] for row in rows])
+    # By column: to ask each of two hundred thousand values what it is takes longest of all.
+    columns = zip(*rows, strict=True)
+    told = [
+        [None if value is None else _TOLD[kind](value) for value in column]
+        if kind in _TOLD
+        else column
+        for kind, column in zip(kinds, columns, strict=True)
+    ]
+    csv.writer(out).writerows(zip(*told, strict=True))
     return out.getvalue()
-
-
-def _safe(value: Value) -> Value:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return _text(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=4096)  # most texts of a table come again and again
 def _text(value: str) -> str:
     return _FORMULA.sub("'", storable(value))
+
+
+#: how values of a column are written; numbers are written as they are
+_TOLD: dict[type, Callable[[Any], str]] = {str: _text, datetime: datetime.isoformat}

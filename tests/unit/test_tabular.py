@@ -10,7 +10,7 @@ from runner.core.tabular import Table, Value, as_csv
 
 
 def _read(value: Value) -> str:
-    table = Table(name="t", columns={"value": str}, rows=[(value,)])
+    table = Table(name="t", columns={"value": type(value)}, rows=[(value,)])
     return list(csv.reader(io.StringIO("".join(as_csv(table)), newline="")))[1][0]
 
 
