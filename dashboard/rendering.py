@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -99,6 +100,26 @@ def _templates() -> Environment:
     return made
 
 
+class _Held:
+    """A page, until it is rendered.
+
+    Contexts and macros of templates hold each other, and what they were given, until the garbage
+    collector finds them: ten thousand squares of every matrix would wait for it.
+    """
+
+    def __init__(self, page: object) -> None:
+        self._page: Any = page
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._page, name)
+
+    def __getitem__(self, name: str) -> object:
+        return self._page[name]
+
+    def let_go(self) -> None:
+        self._page = None
+
+
 def render(  # noqa: PLR0913  (what a page is rendered with)
     request: Request,
     template: str,
@@ -113,8 +134,9 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
 
     With `refresh_s`, browsers ask again after so many seconds.
     """
+    held = _Held(page)
     context: Mapping[str, object] = {
-        "page": page,
+        "page": held,
         "title": title,
         "path": request.url.path,
         "refresh_s": refresh_s,
@@ -122,6 +144,7 @@ def render(  # noqa: PLR0913  (what a page is rendered with)
         "twin": _twin(request) if twin and status == 200 else None,
     }
     made = _templates().get_template(template).render(context)
+    held.let_go()
     # HTML has no control characters, as an address may bring, and no half surrogate pair, as a log
     # may have.
     return HTMLResponse(shown(made).encode("utf-8", "replace"), status_code=status)

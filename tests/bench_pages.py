@@ -35,6 +35,8 @@ from tests import big
 _ADDRESSES = 24
 _PULLS = 10
 _PORT = 8641
+#: a server asks itself for the pages that most begin with, a second after it listens
+_WARM_S = 5
 
 
 def addresses(url: str) -> dict[str, list[str]]:
@@ -86,7 +88,7 @@ def _twin(address: str) -> str:
 
 @contextmanager
 def server(url: str) -> Iterator[int]:
-    """A server over the database; its process id, once it answers."""
+    """A server over the database; its process id, once it answers and has warmed up."""
     command = ["-m", "runner.cli", "serve", "--port", str(_PORT), "--database", url]
     started = Popen([sys.executable, *command], stderr=PIPE)
     try:
@@ -96,6 +98,7 @@ def server(url: str) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.1)
+        time.sleep(_WARM_S)
         yield started.pid
     finally:
         started.terminate()

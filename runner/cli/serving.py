@@ -23,7 +23,7 @@ from runner.store.engine import Engine, ensure
 #: others' changes are seen within so many seconds
 _FRESH_S = 1.0
 #: new objects after which rings are looked for: more than a page of ten thousand rows has at once
-_OBJECTS = 200_000
+_OBJECTS = 1_000_000
 
 
 def register(app: typer.Typer) -> None:

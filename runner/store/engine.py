@@ -22,6 +22,8 @@ from harness.errors import StoreError
 __all__ = ["Engine", "ensure", "open_store", "require_current", "unready", "upgrade"]
 
 _BUSY_MS = 30_000
+#: pages of the database that a connection keeps: those of two runs that are compared
+_CACHE_KIB = 8192
 # Two that find the same empty database make it once: the second waits, and finds it made.
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(1163415893)"}
 
@@ -59,6 +61,7 @@ def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401  (the drive
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
 
 def ensure(url: str) -> Engine:

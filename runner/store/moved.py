@@ -1,13 +1,14 @@
 """What is not the same in two runs: a run's ten thousand cells are compared where they are."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, union
+from sqlalchemy import CTE, ColumnElement, Engine, and_, func, or_, select
 
-from runner.core.numbers import FLOORS, Measure
+from runner.core.numbers import FLOORS, Floor, Measure
 from runner.core.runs import CellVerdict, Verdict
 from runner.store.bulk import chunks
 from runner.store.reads import VERDICTS, not_passed, read_verdict, utc, verdict_counts, verdicts
@@ -16,13 +17,8 @@ from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
 _PLAIN = (Verdict.PASS, Verdict.FAIL, Verdict.SKIP)
-_OLD, _NEW = verdicts_.alias("old"), verdicts_.alias("new")
-_CHANGED = or_(
-    _OLD.c.verdict != _NEW.c.verdict,
-    func.coalesce(_OLD.c.group_id, 0) != func.coalesce(_NEW.c.group_id, 0),
-    func.coalesce(_OLD.c.stage, "") != func.coalesce(_NEW.c.stage, ""),
-    _NEW.c.verdict.not_in([each.value for each in _PLAIN]),
-)
+_NEW = verdicts_.alias("new")
+_COMPARED = ("cell_id", "verdict", "group_id", "stage", *Measure)
 #: databases may round a product otherwise than Python does
 _HAIR = 1 - 1e-9
 
@@ -37,6 +33,10 @@ class Sides:
     alike: Mapping[Verdict, int] = field(default_factory=dict)
 
 
+#: what tells cells apart that are in both runs, of the earlier one and `_NEW`
+Differ = Callable[[CTE], ColumnElement[bool]]
+
+
 def whole(engine: Engine, before: int, after: int) -> Sides:
     """All cells of both runs."""
     return Sides(before=verdicts(engine, before), after=verdicts(engine, after))
@@ -44,7 +44,7 @@ def whole(engine: Engine, before: int, after: int) -> Sides:
 
 def moved(engine: Engine, before: int, after: int) -> Sides:
     """The cells of both runs, but for those that pass, fail alike, or are skipped in both."""
-    return _counted(engine, before, after, _CHANGED)
+    return _counted(engine, before, after, _changed)
 
 
 def moved_or_apart(engine: Engine, before: int, after: int) -> Sides:
@@ -52,9 +52,7 @@ def moved_or_apart(engine: Engine, before: int, after: int) -> Sides:
 
     Apart by the floors of `runner.core.numbers`, or by a hair less.
     """
-    passes = and_(*(side.c.verdict == Verdict.PASS.value for side in (_OLD, _NEW)))
-    far = and_(_NEW.c.carried_from.is_(None), or_(*map(_far, Measure)))
-    return _counted(engine, before, after, or_(_CHANGED, and_(passes, far)))
+    return _counted(engine, before, after, lambda old: or_(_changed(old), _apart(old)))
 
 
 def not_passing(engine: Engine, before: int, after: int) -> Sides:
@@ -69,14 +67,28 @@ def not_passing(engine: Engine, before: int, after: int) -> Sides:
     return Sides(before=found.before + same, after=found.after + same, alike=passing)
 
 
-def _far(measure: Measure) -> ColumnElement[bool]:
-    old, new, floor = _OLD.c[measure], _NEW.c[measure], FLOORS[measure]
+def _changed(old: CTE) -> ColumnElement[bool]:
+    return or_(
+        old.c.verdict != _NEW.c.verdict,
+        func.coalesce(old.c.group_id, 0) != func.coalesce(_NEW.c.group_id, 0),
+        func.coalesce(old.c.stage, "") != func.coalesce(_NEW.c.stage, ""),
+        _NEW.c.verdict.not_in([each.value for each in _PLAIN]),
+    )
+
+
+def _apart(old: CTE) -> ColumnElement[bool]:
+    passes = (side.c.verdict == Verdict.PASS.value for side in (old, _NEW))
+    far = or_(*(_far(old.c[each], _NEW.c[each], FLOORS[each]) for each in Measure))
+    return and_(*passes, _NEW.c.carried_from.is_(None), far)
+
+
+def _far(old: ColumnElement[Any], new: ColumnElement[Any], floor: Floor) -> ColumnElement[bool]:
     ratio = floor.ratio * _HAIR
     times = or_(new >= ratio * old, old >= ratio * new)
     return and_(func.abs(new - old) >= _HAIR * floor.absolute, times)
 
 
-def _counted(engine: Engine, before: int, after: int, differ: ColumnElement[bool]) -> Sides:
+def _counted(engine: Engine, before: int, after: int, differ: Differ) -> Sides:
     """The cells that differ; the others, plain and alike in both, are counted."""
     found = _sides(engine, before, after, differ)
     with engine.connect() as connection:
@@ -85,17 +97,20 @@ def _counted(engine: Engine, before: int, after: int, differ: ColumnElement[bool
     return replace(found, alike={each: counts.get(each, 0) - read[each] for each in _PLAIN})
 
 
-def _sides(engine: Engine, before: int, after: int, differ: ColumnElement[bool]) -> Sides:
+def _sides(engine: Engine, before: int, after: int, differ: Differ) -> Sides:
     """The cells that one side alone has, and those that differ."""
-    joined = _NEW.outerjoin(_OLD, and_(_OLD.c.run_id == before, _OLD.c.cell_id == _NEW.c.cell_id))
-    other = or_(_OLD.c.cell_id.is_(None), differ)
+    there = select(*(verdicts_.c[name] for name in _COMPARED)).where(verdicts_.c.run_id == before)
+    # Else SQLite looks each cell up in an index over all runs, whose pages lie far apart.
+    old = there.cte("old").prefix_with("MATERIALIZED", dialect="sqlite")
+    joined = _NEW.outerjoin(old, old.c.cell_id == _NEW.c.cell_id)
+    other = or_(old.c.cell_id.is_(None), differ(old))
     changed = select(_NEW.c.cell_id).select_from(joined).where(_NEW.c.run_id == after, other)
-    kept = and_(_NEW.c.run_id == after, _NEW.c.cell_id == _OLD.c.cell_id)
-    gone = select(_OLD.c.cell_id).select_from(_OLD.outerjoin(_NEW, kept))
-    gone = gone.where(_OLD.c.run_id == before, _NEW.c.cell_id.is_(None))
+    had, has = (
+        select(verdicts_.c.cell_id).where(verdicts_.c.run_id == each) for each in (before, after)
+    )
     found = Sides(before=[], after=[])
     with engine.connect() as connection:
-        numbers = list(connection.scalars(union(changed, gone)))
+        numbers = [*connection.scalars(changed), *connection.scalars(had.except_(has))]
         for side, run_id in ((found.before, before), (found.after, after)):
             for part in chunks(numbers):
                 asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.cell_id.in_(part))

@@ -263,11 +263,14 @@ def verdict(engine: Engine, run_id: int, cell: Cell) -> CellVerdict | None:
 
 def dearest(engine: Engine, run_id: int, column: str, *, limit: int) -> list[CellVerdict]:
     """The cells of a run with the largest numbers in a column of `verdict`, the largest first."""
-    value = verdicts_.c[column]
-    asked = VERDICTS.where(verdicts_.c.run_id == run_id, value.is_not(None))
+    value, order = verdicts_.c[column], (verdicts_.c[column].desc(), verdicts_.c.cell_id)
+    # Chosen first, and only then joined with their names.
+    largest = select(verdicts_.c.cell_id).where(verdicts_.c.run_id == run_id, value.is_not(None))
+    largest = largest.order_by(*order).limit(limit)
     with engine.connect() as connection:
-        rows = connection.execute(asked.order_by(value.desc(), cells_.c.cell).limit(limit))
-        return list(map(read_verdict, rows))
+        ids = connection.scalars(largest).all()
+        asked = VERDICTS.where(verdicts_.c.run_id == run_id, verdicts_.c.cell_id.in_(ids))
+        return list(map(read_verdict, connection.execute(asked.order_by(*order))))
 
 
 def durations(engine: Engine, run_id: int) -> list[tuple[str, float]]:
