@@ -201,6 +201,7 @@ verdict = Table(
     Column("cpu_s", Float),
     Column("carried_from", String(200)),
     Index(None, "cell_id", "run_id"),
+    Index(None, "cell_id", "verdict", "run_id"),
     Index(None, "group_id", "run_id"),
 )
 

@@ -1,0 +1,18 @@
+"""Where a cell passed last is one look into an index, however long it has failed."""
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+_NAME = "ix_verdict_cell_id_verdict_run_id"
+
+
+def upgrade() -> None:
+    op.create_index(op.f(_NAME), "verdict", ["cell_id", "verdict", "run_id"])
+
+
+def downgrade() -> None:
+    op.drop_index(op.f(_NAME), "verdict")
