@@ -9,9 +9,10 @@
 Case doesn't matter, and `-` equals `_`: `deberta-v2` is `deberta_v2`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 
 from harness.cells import Cell, folded
@@ -145,8 +146,22 @@ def _filled(glob: str) -> str:
 
 @lru_cache(maxsize=2**14)  # the cells of a run share most of what is asked
 def _any_matches(values: tuple[str, ...], globs: tuple[str, ...]) -> bool:
-    plain = [folded(value) for value in values]
-    return any(fnmatchcase(value, glob) for glob in globs for value in plain)
+    whole, pattern = _compiled(globs)
+    plain = map(folded, values)
+    return any(each in whole or (pattern and pattern.match(each)) for each in plain)
+
+
+@lru_cache(maxsize=2**10)
+def _compiled(globs: tuple[str, ...]) -> tuple[frozenset[str], re.Pattern[str] | None]:
+    """Those without a wildcard, and a pattern of the others: thousands may be asked for."""
+    wild = [glob for glob in globs if is_wild(glob)]
+    pattern = re.compile("|".join(map(translate, wild))) if wild else None
+    return frozenset(globs).difference(wild), pattern
+
+
+def is_wild(glob: str) -> bool:
+    """Whether it means more than what is spelled like that."""
+    return any(sign in glob for sign in "*?[")
 
 
 def check_known(selection: Selection, cells: Iterable[Cell]) -> None:

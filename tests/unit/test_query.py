@@ -209,3 +209,13 @@ def test_a_query_of_too_many_conditions_is_refused(atom: str, most: int) -> None
     assert len(parse(texts[0]).leaves) == most
     with pytest.raises(QueryError, match=f"more than {most} "):
         parse(texts[1])
+
+
+def test_thousands_of_names_may_be_asked_for_and_a_thousand_wildcards() -> None:
+    names = " ".join(f"m{each}" for each in range(5000))
+    cell = Cell.parse("m4999/M/forward-static/onnx")
+    assert parse(names).cells([*CELLS, cell]) == [cell]
+    wild = [" ".join(f"m{each}*" for each in range(1000 + more)) for more in (0, 1)]
+    assert parse(wild[0]).cells([*CELLS, cell]) == [cell]
+    with pytest.raises(QueryError, match="more than 1000 words with wildcards"):
+        parse(wild[1])

@@ -19,7 +19,7 @@ from runner.core.query.nodes import (
     Some,
     Standing,
 )
-from runner.core.select import KEYS, VALUES, Selection, parse_words
+from runner.core.select import KEYS, VALUES, Selection, is_wild, parse_words
 
 _UNITS = {
     "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0,
@@ -30,8 +30,9 @@ _TOKEN = re.compile(r"\s*(?P<word>seq\((?P<seq>[^()]*)\)|[()]|[^\s()]+)", re.I)
 OPERATORS = ("and", "or", "not", "(", ")")
 #: parentheses and `not`s inside one another; deeper ones would exhaust Python's stack
 _DEEPEST = 50
-#: conditions of a query, and those of them that ask what became of each cell in many runs
-_MOST, _MOST_PAST = 100, 8
+#: conditions of a query, those of them that ask what became of each cell in many runs, and words
+#: that each cell is held against one by one
+_MOST, _MOST_PAST, _MOST_WILD = 100, 8, 1000
 
 
 class QueryError(SelectionError):
@@ -49,7 +50,13 @@ def parse(text: str) -> Query:
     reader.end()
     leaves = tuple(_leaves(node))
     past = [each for each in leaves if isinstance(each, Past)]
-    for found, most, what in ((leaves, _MOST, "conditions"), (past, _MOST_PAST, "`seq(…)`")):
+    globs = (each.selection.globs for each in leaves if isinstance(each, Plain))
+    wild = [glob for told in globs for each in told.values() for glob in filter(is_wild, each)]
+    for found, most, what in (
+        (leaves, _MOST, "conditions"),
+        (past, _MOST_PAST, "`seq(…)`"),
+        (wild, _MOST_WILD, "words with wildcards"),
+    ):
         if len(found) > most:
             raise QueryError(f"more than {most} {what}: ask in several searches", 0, len(text))
     return Query(text.strip(), node, leaves)
