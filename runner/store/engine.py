@@ -4,6 +4,8 @@ SQLite by default, PostgreSQL for a team. A database that is behind is never upg
 the message names the command. Only one that has no table at all is made on first use.
 """
 
+import sqlite3
+import time
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -58,10 +60,24 @@ def _with_driver(url: str) -> str:
 def _tune(connection: Any, _record: object) -> None:  # noqa: ANN401  (the driver's connection)
     """Readers beside a writer, and waiting instead of failing when it is busy."""
     with closing(connection.cursor()) as cursor:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        _log_ahead(cursor)
+        cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+
+
+def _log_ahead(cursor: Any) -> None:  # noqa: ANN401  (the driver's cursor)
+    """Where several open a new database at once, SQLite refuses this at once instead of waiting."""
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def ensure(url: str) -> Engine:

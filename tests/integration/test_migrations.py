@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
 import migrations
 from harness.cells import Cell
@@ -21,6 +21,7 @@ from runner.store import reads, tables, writes
 from runner.store.attempts import attempts_at
 from runner.store.engine import Engine, ensure, open_store, require_current, upgrade
 from runner.store.tables import metadata
+from tests import big
 
 CELL = Cell.parse("m/M/forward-static/onnx")
 
@@ -47,11 +48,8 @@ def test_an_empty_database_that_several_open_at_once_is_made_once(url: str) -> N
 
 def _first_schema(engine: Engine) -> None:
     """The schema of revision 0001, with one failure."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(_config(connection), "0001")
         body = "Traceback of 0001"
         detail = json.dumps(
             {"schema": 1, "cell": CELL.id, "outcome": "fail", "stage": "capture", "attempt": 1}
@@ -119,3 +117,27 @@ def test_a_database_that_is_behind_names_the_command(engine: Engine, url: str) -
 def test_a_database_that_can_not_be_opened_is_one_line(wrong: str) -> None:
     with pytest.raises(StoreError):
         open_store(wrong)
+
+
+def test_after_an_upgrade_the_past_of_a_cell_is_still_read_in_its_order(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/counted.db"
+    engine = ensure(url)
+    big.fill(engine, runs=40, cells_a_run=48, groups=30)
+    with engine.begin() as connection:
+        command.downgrade(_config(connection), "0013")
+        connection.exec_driver_sql("ANALYZE")
+    engine.dispose()
+    upgrade(url)
+    engine = open_store(url)
+    asked = "SELECT verdict, stage FROM verdict WHERE cell_id = 7 ORDER BY run_id DESC LIMIT 3"
+    with engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")]
+    engine.dispose()
+    assert plan == ["SEARCH verdict USING INDEX ix_verdict_cell_id_run_id (cell_id=?)"]
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
