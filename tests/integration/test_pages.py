@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from dashboard.app import create_app
+from dashboard.pages import diffs
 from runner.core.runs import Progress
 from runner.core.schedule import measured
 from runner.store import reads, tables, writes
@@ -431,6 +432,40 @@ def test_a_diff_tells_owners_and_folds_what_depends_on_a_root(client: TestClient
     assert roots["mamba/MambaModel/forward-static/onnx"] == 1
     assert sum(1 + dependants for dependants in roots.values()) == 10
     assert group["owner"]["evidence"] in client.get("/diff/1/2").text
+
+
+def test_a_diff_lists_so_many_of_a_group_and_leads_to_all(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diffs, "_LISTED", 2)
+    page = client.get("/diff/1/2?few").text  # else it may be remembered
+    assert '<details class="group">' in page
+    more = re.search(r'and (\d+) more, all of them <a href="([^"]+)"', page)
+    assert more is not None
+    assert int(more[1]) == len(_causes(client, "regressed")) - 2
+    table = client.get(more[2].replace("&amp;", "&")).text.splitlines()
+    assert sum(",regressed," in line for line in table) == 10
+
+
+def _causes(client: TestClient, change: str) -> list[object]:
+    sections = client.get("/diff/1/2.json").json()["sections"]
+    [group] = next(each for each in sections if each["change"] == change)["groups"]
+    causes: list[object] = group["causes"]
+    return causes
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/runs", "/runs/2?q=outcome:fail", "/matrix?run=2", "/groups?run=2", "/slowest", "/flaky",
+     "/diff/1/2", "/cells/bert/BertModel/forward-static/onnx?run=2"],
+)  # fmt: skip
+def test_what_a_page_shows_is_a_table_one_link_away(client: TestClient, address: str) -> None:
+    link = re.search(r'class="twin" href="(/tables/[^"]+)"', client.get(address).text)
+    assert link is not None
+    table = client.get(link[1].replace("&amp;", "&"))
+    assert table.status_code == 200
+    assert table.headers["content-type"].startswith("text/csv")
+    assert len(table.text.splitlines()) > 1
 
 
 def test_flaky_cells_are_told_with_the_runs_that_show_it(client: TestClient) -> None:
