@@ -32,7 +32,7 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
 
     Without a baseline it is chosen, by the head's merge base in `checkout` with the branch `onto`.
     `shared`: what the head did not mean to run is left out, instead of being told as removed.
-    `cells` reads those that are told of, of what else came to the same in both, the numbers.
+    `cells` reads both runs; what it leaves out came to the same in both, and is counted.
     """
     after, chosen = reads.run(engine, head), None
     if baseline is None:
