@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Engine, and_, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Engine, ScalarSelect, and_, func, or_, select
 
 from runner.core.numbers import FLOORS, Floor, Measure
 from runner.core.runs import CellVerdict, Verdict
@@ -17,7 +17,7 @@ from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
 _PLAIN = (Verdict.PASS, Verdict.FAIL, Verdict.SKIP)
-_NEW = verdicts_.alias("new")
+_OLD, _NEW = verdicts_.alias("old"), verdicts_.alias("new")
 _COMPARED = ("cell_id", "verdict", "group_id", "stage", *Measure)
 #: databases may round a product otherwise than Python does
 _HAIR = 1 - 1e-9
@@ -123,23 +123,28 @@ def passed_last(engine: Engine, run_id: int, earlier: Sequence[int]) -> dict[int
 
     A death is no regression (`runner.core.change`), so it is left out.
     """
-    now, then = verdicts_.alias("now"), verdicts_.alias("then")
-    # A look into the index for each cell; joined, all that there ever was would be read.
-    newest = (
-        select(then.c.run_id)
-        .where(then.c.cell_id == now.c.cell_id, then.c.run_id.in_(earlier))
-        .where(then.c.verdict == Verdict.PASS.value)
-        .order_by(then.c.run_id.desc())
-        .limit(1)
-        .correlate(now)
-        .scalar_subquery()
-    )
-    failed = (now.c.run_id == run_id, now.c.verdict == Verdict.FAIL.value, now.c.suspect.is_(False))
-    last = select(newest.label("run_id")).where(*failed).subquery()
-    asked = select(last.c.run_id, func.count().label("cells")).group_by(last.c.run_id)
-    asked = asked.where(last.c.run_id.is_not(None))
+    failed, among = (_NEW.c.verdict == Verdict.FAIL.value, _NEW.c.suspect.is_(False)), set(earlier)
+    asked = select(_NEW.c.cell_id, _passed_in(_OLD.c.run_id.between(min(earlier), max(earlier))))
     with engine.connect() as connection:
-        return {row.run_id: row.cells for row in connection.execute(asked)}
+        rows = connection.execute(asked.where(_NEW.c.run_id == run_id, *failed))
+        found = {row[0]: row[1] for row in rows if row[1] is not None}
+        # Runs of other lines lie between: what passed last in one of them is asked anew.
+        others = [cell for cell, last in found.items() if last not in among]
+        asked = select(_NEW.c.cell_id, _passed_in(_OLD.c.run_id.in_(earlier)))
+        for part in chunks(others):
+            here = asked.where(_NEW.c.run_id == run_id, _NEW.c.cell_id.in_(part))
+            found |= {row[0]: row[1] for row in connection.execute(here)}
+    return dict(Counter(last for last in found.values() if last is not None))
+
+
+def _passed_in(runs: ColumnElement[bool]) -> ScalarSelect[int]:
+    """The newest of those runs in which a cell of `_NEW` passed: a look into the index for each.
+
+    Joined, all that there ever was would be read.
+    """
+    here = (_OLD.c.cell_id == _NEW.c.cell_id, _OLD.c.verdict == Verdict.PASS.value, runs)
+    newest = select(_OLD.c.run_id).where(*here).order_by(_OLD.c.run_id.desc()).limit(1)
+    return newest.correlate(_NEW).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

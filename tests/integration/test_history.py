@@ -13,7 +13,7 @@ from harness.cells import Cell
 from harness.results import Outcome, Result, Stage
 from runner.core.label import label
 from runner.core.runs import Audit, Run, Verdict
-from runner.store import history, reads, writes
+from runner.store import history, moved, reads, writes
 from runner.store.engine import Engine
 from runner.store.fingerprints import note_audit
 
@@ -234,3 +234,17 @@ def test_no_question_walks_history(engine: Engine, ask: Callable[[Engine], objec
     walked = re.compile(r"Seq Scan on (?:verdict|result)\b|SCAN (?:verdict|result)\b(?! USING)")
     assert [plan for plan in plans if walked.search(plan)] == []
     assert any(re.search(r"verdict", plan) for plan in plans)
+
+
+def test_what_is_lost_is_told_by_the_line_s_own_runs(engine: Engine) -> None:
+    told = ("PP", "FF", "PF", "FF", "FP")
+    runs = [
+        _run(engine, number, {CELL: letters[0], OTHER: letters[1]})
+        for number, letters in enumerate(told)
+    ]
+    first, second, between, third, newest = (run.id for run in runs)
+    line = [first, second, third]
+    assert moved.passed_last(engine, newest, line) == {first: 1}
+    assert moved.passed_last(engine, newest, [*line, between]) == {between: 1}
+    assert moved.passed_last(engine, third, [first, second]) == {first: 2}
+    assert moved.passed_last(engine, third, [second]) == {}
