@@ -3,12 +3,15 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.isolation.processes import kill_marked
 from harness.results import Outcome, Result, Stage
 from tests.conftest import Matrix, counted, toys, wait_for
 
@@ -277,3 +280,41 @@ def test_what_breaks_in_the_harness_is_an_error_of_ours_and_no_crash(matrix: Mat
     assert result.outcome is Outcome.ERROR
     assert "the harness broke: TypeError" in (result.reason or "")
     assert "in attempt" in (result.traceback or "")
+
+
+def test_who_waits_for_a_cell_is_killed_before_it(tmp_path: Path) -> None:
+    """Else it would tell of a crash of the cell. Ids may have begun anew in between."""
+    last = Path("/proc/sys/kernel/ns_last_pid")
+    if not os.access(last, os.W_OK):
+        pytest.skip("process ids can't be chosen here")
+    script = tmp_path / "waits.py"
+    script.write_text(WAITS)
+    mark = {"OF_A_TEST": str(tmp_path)}
+    for _ in range(20):
+        told = tmp_path / "told"
+        told.unlink(missing_ok=True)
+        command = [sys.executable, script, last, told]
+        last.write_text("20000")
+        with subprocess.Popen(command, env=mark, stdout=subprocess.PIPE, text=True) as waits:
+            assert waits.stdout is not None
+            assert int(waits.stdout.readline()) < waits.pid
+            kill_marked("OF_A_TEST", str(tmp_path))
+        assert (waits.returncode, told.exists()) == (-signal.SIGKILL, False)
+
+
+WAITS = """
+import os, sys, time
+for number in range(10_000, 10_100):
+    with open(sys.argv[1], "w") as last:
+        last.write(str(number))
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+    if child < os.getpid():
+        break
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+print(child, flush=True)
+os.waitpid(child, 0)
+open(sys.argv[2], "w").close()
+"""
