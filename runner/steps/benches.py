@@ -18,7 +18,7 @@ from runner.settings import Settings
 from runner.steps.answering import Answer, Comment, answer
 from runner.steps.collecting import Collected, collect
 from runner.steps.handling import bot_handlers
-from runner.steps.parting import Parted, part_pull
+from runner.steps.partpulls import Parted, part_pull
 from runner.steps.pulls import post, run_pull, suggestion
 from runner.steps.running import Room
 from runner.steps.scoping import Bench, chosen, prepared

@@ -19,7 +19,7 @@ from runner.core.pull.report import State
 from runner.settings import settings
 from runner.steps.benches import bench_of
 from runner.steps.collecting import Collected, collect
-from runner.steps.parting import part_pull
+from runner.steps.partpulls import part_pull
 from runner.store import reads
 from tests.conftest import ROOT
 from tests.fakegithub import REPOSITORY
