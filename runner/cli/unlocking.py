@@ -82,7 +82,8 @@ def _told(run: Run, groups: list[FailureGroup], first: list[Unlock]) -> None:
     )
     for place, group in enumerate(groups, start=1):
         _say(
-            f"{place:4}  {group.cells:5} cells, {group.unlocks or 0:5} green if fixed  "
+            f"{place:4}  {group.cells:5} {'cell ' if group.cells == 1 else 'cells'}, "
+            f"{group.unlocks or 0:5} green if fixed  "
             f"{group.signature}  {group.kind}  ({group.owner})"
         )
         _say(f"      {group.title}")
