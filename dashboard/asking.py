@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import SelectionError
+from runner.core.query.nodes import Number, Standing
 from runner.core.query.reader import QueryError, parse
 from runner.core.runs import CellVerdict, Run
 from runner.steps.knowing import complete_runs
@@ -73,6 +74,15 @@ def newest(runs: Sequence[Run]) -> Run | None:
     """The newest complete run of these, else the newest that has results."""
     complete = next((run for run in runs if run.complete), None)
     return complete or next((run for run in runs if run.received), None)
+
+
+def asks_more(query: str) -> bool:
+    """Whether it asks more than what cells came to: numbers (`time>60`), or `is:carried`."""
+    try:
+        asked = parse(query)
+    except SelectionError:
+        return False
+    return asked.asks(Number) or asked.asks(Standing)
 
 
 def _wrong(error: SelectionError, query: str) -> Wrong:

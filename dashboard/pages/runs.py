@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from dashboard.asking import Wrong, ask, asked_of
+from dashboard.asking import Wrong, ask, asked_of, asks_more
 from dashboard.matrix import Matrix, few_classes, matrix
 from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
@@ -139,18 +139,18 @@ class RunPage:
 
 def run_page(engine: Engine, ref: str, query: str) -> RunPage:
     run = reads.run(engine, ref)
-    searched = bool(query.strip())
-    # The numbers of all cells are asked for by searches alone.
-    verdicts = (reads.verdicts if searched else reads.outcomes)(engine, run.id)
+    more = asks_more(query)
+    verdicts = (reads.verdicts if more else reads.outcomes)(engine, run.id)
     asked = ask(engine, run, query, verdicts)
     found, wrong = asked.found, asked.wrong
+    numbered = found if more or not query else reads.numbered(engine, run.id, found)
     previous = reads.previous_complete(engine, run)
 
     def top(field: str) -> tuple[CellVerdict, ...]:
         """Those with the largest numbers; zero is none."""
         largest = (
-            sorted(found, key=lambda item: -(getattr(item, field) or 0))[:_TOP]
-            if searched
+            sorted(numbered, key=lambda item: (-(getattr(item, field) or 0), item.cell))[:_TOP]
+            if query
             else reads.dearest(engine, run.id, field, limit=_TOP)
         )
         return tuple(item for item in largest if getattr(item, field))

@@ -24,6 +24,8 @@ from runner.store.tables import run as runs_
 from runner.store.tables import verdict as verdicts_
 
 RECENT_RUNS = 20
+#: so many cells are sooner asked for by name than with all of their run
+_FEW = 500
 _VERDICTS = {each.value: each for each in Verdict}
 _MORE = len(fields(CellVerdict)) - 3
 _STAGES = {each.value: each for each in Stage}
@@ -202,6 +204,17 @@ def _outcomes(engine: Engine, run_id: int) -> list[CellVerdict]:
         *not_passed(engine, run_id),
         *(CellVerdict(_cell(cell), Verdict.PASS) for cell in passing),
     ]
+
+
+def numbered(engine: Engine, run_id: int, found: Sequence[CellVerdict]) -> Sequence[CellVerdict]:
+    """The same cells of a run with their numbers, which `outcomes` leaves out of some."""
+    lacking = [each.cell.id for each in found if each.verdict is Verdict.PASS]
+    if not lacking:
+        return found
+    few = VERDICTS.where(verdicts_.c.run_id == run_id, cells_.c.cell.in_(lacking))
+    read = _verdicts(engine, few) if len(lacking) <= _FEW else verdicts(engine, run_id)
+    known = {each.cell: each for each in read}
+    return [known.get(each.cell, each) for each in found]
 
 
 def _kept(

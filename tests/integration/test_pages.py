@@ -1,5 +1,6 @@
 """The pages over the seed: all there, linked, escaped, and the same as their JSON."""
 
+import csv
 import html
 import re
 from collections.abc import Iterator
@@ -162,6 +163,18 @@ def test_the_dearest_cells_come_first_by_what_is_asked(client: TestClient) -> No
     assert {cell["cell"]["backend"] for cell in twin["cells"]} == {"executorch"}
     assert [each["backend"] for each in twin["durations"]] == ["executorch"]
     assert client.get("/slowest?by=beauty").status_code == 400
+
+
+@pytest.mark.parametrize("query", ["", "backend:onnx", "outcome:fail", "time>0.5 backend:onnx"])
+def test_a_run_tells_the_slowest_of_what_is_asked_for(client: TestClient, query: str) -> None:
+    twin = client.get("/runs/2.json", params={"q": query}).json()
+    table = client.get("/tables/cells.csv", params={"run": "2", "q": query}).text
+    rows = csv.DictReader(table.splitlines())
+    found = [float(row["duration_s"] or 0) for row in rows]
+    assert twin["meant"] == len(found)
+    slowest = [cell["duration_s"] for cell in twin["slowest"]]
+    assert slowest == sorted(found, reverse=True)[: len(slowest)]
+    assert len(slowest) == 8
 
 
 def test_the_fleet_tells_who_works_what_waits_and_who_sends(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ class Query:
     def selections(self) -> list[Selection]:
         return [leaf.selection for leaf in self.leaves if isinstance(leaf, Plain)]
 
-    def asks(self, kind: type[Sibling | Standing | Past]) -> bool:
+    def asks(self, kind: type[Number | Sibling | Standing | Past]) -> bool:
         """Whether some word of it needs facts of that kind."""
         return any(isinstance(leaf, kind) for leaf in self.leaves)
 
