@@ -23,7 +23,7 @@ from runner.core.label import label
 from runner.core.runs import CellVerdict, Run, Verdict
 from runner.store import reads, writes
 from runner.store.attempts import attempts_in
-from runner.store.engine import Engine, ensure
+from runner.store.engine import Engine, ensure, upgrade
 
 PACKED = Path(__file__).parents[1] / "demo.jsonl.xz"
 _FORMAT = 1
@@ -96,7 +96,9 @@ def made(seed: Path, folder: Path) -> str:
                 connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
             engine.dispose()
             new.replace(path)
-    return f"sqlite:///{path}"
+    url = f"sqlite:///{path}"
+    upgrade(url)  # an earlier version may have made it; nobody would look for it by hand
+    return url
 
 
 def load(engine: Engine, seed: Path) -> None:

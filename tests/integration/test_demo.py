@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from fastapi.testclient import TestClient
 
+import migrations
 from dashboard.app import create_app
 from harness.errors import RecordError
 from runner.core.runs import Verdict
@@ -49,6 +52,23 @@ def test_the_demo_shows_real_results_that_have_just_ended(tmp_path: Path) -> Non
         statuses = {each: client.get(each).status_code for each in ("/", "/matrix", "/groups")}
     assert {*statuses.values()} == {200}
     engine.dispose()
+
+
+def test_the_demo_of_an_earlier_version_is_brought_up_to_this_one(tmp_path: Path) -> None:
+    packed = ensure(f"sqlite:///{tmp_path}/packed.db")
+    seed(packed)
+    pack(packed, ["3"], tmp_path / "seed.xz")
+    packed.dispose()
+    engine = ensure(made(tmp_path / "seed.xz", tmp_path))
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0013")
+    engine.dispose()
+    again = ensure(made(tmp_path / "seed.xz", tmp_path))
+    assert reads.run(again, "1").uid == "seed-3-5.23.0"
+    again.dispose()
 
 
 @pytest.mark.parametrize("content", [b"", b"no xz", lzma.compress(b'{"seed": 99, "runs": []}\n')])
