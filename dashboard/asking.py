@@ -1,6 +1,6 @@
 """What a reader asks for in a search box: the run and the cells, or what is wrong and where."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import SelectionError
@@ -83,6 +83,12 @@ def asks_more(query: str) -> bool:
     except SelectionError:
         return False
     return asked.asks(Number) or asked.asks(Standing)
+
+
+def largest(found: Iterable[CellVerdict], field: str, *, limit: int) -> list[CellVerdict]:
+    """Those with the largest numbers, the largest first, as `reads.dearest` finds them in a run."""
+    known = [each for each in found if getattr(each, field) is not None]
+    return sorted(known, key=lambda each: (-getattr(each, field), each.cell))[:limit]
 
 
 def _wrong(error: SelectionError, query: str) -> Wrong:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from sqlalchemy import Connection
 
+import migrations
 from harness.results import Result
 
 # A shell starts what runs in the background deaf to interrupts, nohup deaf to a closed terminal;
@@ -146,6 +150,20 @@ def wait_for(found: Callable[[], object], seconds: float = 20) -> bool:
     while not (true := found()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return bool(true)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def migrating(connection: Connection) -> Config:
+    """What alembic takes that database's schema up and down by."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
 
 
 @pytest.fixture

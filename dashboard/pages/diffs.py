@@ -157,7 +157,7 @@ class DiffPage:
 
 
 def diff_page(engine: Engine, baseline: str | None, head: str) -> DiffPage:
-    found = compare_runs(engine, baseline, head, cells=moved_or_apart)
+    found = compare_runs(engine, baseline, head, read=moved_or_apart)
     return DiffPage(
         baseline=row(found.baseline),
         chosen=found.chosen,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from dashboard.asking import Wrong, ask, asked_of, asks_more
+from dashboard.asking import Wrong, ask, asked_of, asks_more, largest
 from dashboard.matrix import Matrix, few_classes, matrix
 from dashboard.rendering import render
 from dashboard.words import WORST_FIRST
@@ -148,12 +148,12 @@ def run_page(engine: Engine, ref: str, query: str) -> RunPage:
 
     def top(field: str) -> tuple[CellVerdict, ...]:
         """Those with the largest numbers; zero is none."""
-        largest = (
-            sorted(numbered, key=lambda item: (-(getattr(item, field) or 0), item.cell))[:_TOP]
+        dearest = (
+            largest(numbered, field, limit=_TOP)
             if query
             else reads.dearest(engine, run.id, field, limit=_TOP)
         )
-        return tuple(item for item in largest if getattr(item, field))
+        return tuple(item for item in dearest if getattr(item, field))
 
     return RunPage(
         run=row(run),

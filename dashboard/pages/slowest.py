@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from dashboard.asking import Wrong, ask
+from dashboard.asking import Wrong, ask, largest
 from dashboard.pages.runs import RunRow, chosen, row
 from dashboard.rendering import render
 from runner.core.runs import CellVerdict, Run, Verdict
@@ -101,8 +101,7 @@ def _meant(
         cells = reads.dearest(engine, run.id, by, limit=_SHOWN)
         return cells, reads.durations(engine, run.id), None
     asked = ask(engine, run, query)
-    known = [each for each in asked.found if getattr(each, by) is not None]
-    dearest = sorted(known, key=lambda each: -float(getattr(each, by)))[:_SHOWN]
+    dearest = largest(asked.found, by, limit=_SHOWN)
     took = [
         (each.cell.backend, each.duration_s)
         for each in asked.found

@@ -86,37 +86,35 @@ def kill_marked(name: str, value: str) -> None:
     mark = f"{name}={value}".encode()
     until = time.monotonic() + _PATIENCE_S
     # What one of them starts meanwhile carries it too, so look again until there is none.
-    while _kill_marked(mark) and time.monotonic() < until:
+    while sum(_kill_if_marked(pid, mark) for pid in _all()) and time.monotonic() < until:
         time.sleep(0.01)
 
 
-def _kill_marked(mark: bytes) -> bool:
-    """Whether there was any."""
-    found = [each for folder in Path("/proc").glob("[0-9]*") if (each := _marked(folder, mark))]
-    for _, process in sorted(found):
-        with suppress(OSError):
-            signal.pidfd_send_signal(process, signal.SIGKILL)
-        os.close(process)
-    return bool(found)
+def _all() -> list[int]:
+    """Every process, the oldest first: ids may have begun anew."""
+    found = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+    return sorted(found, key=_started)
 
 
-def _marked(folder: Path, mark: bytes) -> tuple[int, int] | None:
-    """When a process was started, in ticks since boot, and a hold on it; None if it isn't marked.
+def _started(pid: int) -> int:
+    """When a process was started, in ticks since boot; 0 if it is gone."""
+    with suppress(OSError, IndexError):
+        # The name, in brackets before the numbers, may have any character.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return 0
 
-    Another user's processes can't be read, and are not ours.
-    """
+
+def _kill_if_marked(pid: int, mark: bytes) -> bool:
+    """Whether it had to be killed; another user's processes can't be read, and are not ours."""
     with suppress(OSError):
-        process = os.pidfd_open(int(folder.name))  # the id may be somebody else's a moment later
+        process = os.pidfd_open(pid)  # before looking: the id may be somebody else's a moment later
         try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                # The name, in brackets before the numbers, may have any character.
-                numbers = (folder / "stat").read_text().rpartition(")")[2].split()
-                held, process = process, -1
-                return int(numbers[19]), held
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                return True
         finally:
-            if process >= 0:
-                os.close(process)
-    return None
+            os.close(process)
+    return False
 
 
 def reap_orphans(ours: Iterable[int]) -> None:

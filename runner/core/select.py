@@ -108,11 +108,10 @@ def parse_words(words: Sequence[str]) -> Selection:
 
 
 def _globs(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    globs: dict[str, tuple[str, ...]] = {}
-    for word in words:
-        key, glob = _atom(word)
-        globs[key] = (*globs.get(key, ()), glob)
-    return globs
+    globs: dict[str, list[str]] = {}
+    for key, glob in map(_atom, words):
+        globs.setdefault(key, []).append(glob)
+    return {key: tuple(found) for key, found in globs.items()}
 
 
 def _atom(word: str) -> tuple[str, str]:

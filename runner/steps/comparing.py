@@ -26,13 +26,13 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
     checkout: Path | None = None,
     onto: str | None = None,
     shared: bool = False,
-    cells: Callable[[Engine, int, int], moved.Sides] = moved.whole,
+    read: Callable[[Engine, int, int], moved.Sides] = moved.whole,
 ) -> Diff:
     """The diff of two runs, each named by number, unique name, revision or `latest`.
 
     Without a baseline it is chosen, by the head's merge base in `checkout` with the branch `onto`.
     `shared`: what the head did not mean to run is left out, instead of being told as removed.
-    `cells` reads both runs; what it leaves out came to the same in both, and is counted.
+    `read` reads both runs; what it leaves out came to the same in both, and is counted.
     """
     after, chosen = reads.run(engine, head), None
     if baseline is None:
@@ -40,7 +40,7 @@ def compare_runs(  # noqa: PLR0913  (which runs, and how)
     before = chosen.run if chosen else reads.run(engine, baseline or "")
     rows, added = rows_between(before, after)
     # Any cell may be better than a row says, or as it says.
-    read = moved.whole if rows else cells
+    read = moved.whole if rows else read
     sides, rules = read(engine, before.id, after.id), regrouping(engine)
     earlier, verdicts = (list(map(rules.told, side)) for side in (sides.before, sides.after))
     if shared:

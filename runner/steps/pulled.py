@@ -24,5 +24,5 @@ def stored_report(
     )
     if runs.baseline_run is None or runs.head_run is None:
         return untouched(facts)
-    found = compare_runs(engine, runs.baseline_run, runs.head_run, cells=not_passing)
+    found = compare_runs(engine, runs.baseline_run, runs.head_run, read=not_passing)
     return report(found, facts)

@@ -39,8 +39,8 @@ def report_of(  # noqa: PLR0913  (what a report is made of)
     earlier = reads.run(engine, baseline) if baseline else usual and usual.run
     found = None
     if earlier:
-        read = moved_or_apart
-        found = compare_runs(engine, str(earlier.id), str(run.id), shared=shared, cells=read)
+        names = str(earlier.id), str(run.id)
+        found = compare_runs(engine, *names, shared=shared, read=moved_or_apart)
     known = known_in(engine, run).known
     return report(run, _spoken_of(engine, run), known, found, lost_shards=lost_shards, notes=notes)
 

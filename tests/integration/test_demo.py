@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from fastapi.testclient import TestClient
 
-import migrations
 from dashboard.app import create_app
 from harness.errors import RecordError
 from runner.core.runs import Verdict
 from runner.steps.demo import PACKED, load, made, pack
 from runner.store import reads
 from runner.store.engine import ensure
+from tests.conftest import migrating
 from tests.seed import seed
 
 
@@ -60,11 +59,8 @@ def test_the_demo_of_an_earlier_version_is_brought_up_to_this_one(tmp_path: Path
     pack(packed, ["3"], tmp_path / "seed.xz")
     packed.dispose()
     engine = ensure(made(tmp_path / "seed.xz", tmp_path))
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0013")
+        command.downgrade(migrating(connection), "0013")
     engine.dispose()
     again = ensure(made(tmp_path / "seed.xz", tmp_path))
     assert reads.run(again, "1").uid == "seed-3-5.23.0"

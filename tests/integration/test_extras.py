@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from runner.store.engine import ensure
-from tests.conftest import wait_for
+from tests.conftest import free_port, wait_for
 from tests.seed import seed
 
 BARE = """
@@ -86,9 +85,7 @@ def test_commands_begin_without_any_extra(lacking: str, tmp_path: Path) -> None:
         _bare(lacking, "bot", "answer", "--help"), capture_output=True, text=True, check=False
     )
     assert told.returncode == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     command = _bare(lacking, "serve", "--port", port, "--database", database)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:

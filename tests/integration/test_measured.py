@@ -75,7 +75,7 @@ def test_a_diff_that_only_counts_what_came_to_the_same_tells_the_same(
         (moved.not_passing, [Change.STILL_PASSING]),
         (moved.moved_or_apart, [each for each in Change if not each.told]),
     ):
-        told = compare_runs(engine, *names, cells=read)
+        told = compare_runs(engine, *names, read=read)
         assert (told.counts, told.groups, told.numbers) == (
             whole.counts,
             whole.groups,

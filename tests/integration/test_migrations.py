@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import func, select, text
 
-import migrations
 from harness.cells import Cell
 from harness.errors import StoreError
 from harness.results import Outcome
@@ -22,6 +20,7 @@ from runner.store.attempts import attempts_at
 from runner.store.engine import Engine, ensure, open_store, require_current, upgrade
 from runner.store.tables import metadata
 from tests import big
+from tests.conftest import migrating
 
 CELL = Cell.parse("m/M/forward-static/onnx")
 
@@ -49,7 +48,7 @@ def test_an_empty_database_that_several_open_at_once_is_made_once(url: str) -> N
 def _first_schema(engine: Engine) -> None:
     """The schema of revision 0001, with one failure."""
     with engine.begin() as connection:
-        command.upgrade(_config(connection), "0001")
+        command.upgrade(migrating(connection), "0001")
         body = "Traceback of 0001"
         detail = json.dumps(
             {"schema": 1, "cell": CELL.id, "outcome": "fail", "stage": "capture", "attempt": 1}
@@ -124,7 +123,7 @@ def test_after_an_upgrade_the_past_of_a_cell_is_still_read_in_its_order(tmp_path
     engine = ensure(url)
     big.fill(engine, runs=40, cells_a_run=48, groups=30)
     with engine.begin() as connection:
-        command.downgrade(_config(connection), "0013")
+        command.downgrade(migrating(connection), "0013")
         connection.exec_driver_sql("ANALYZE")
     engine.dispose()
     upgrade(url)
@@ -134,10 +133,3 @@ def test_after_an_upgrade_the_past_of_a_cell_is_still_read_in_its_order(tmp_path
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")]
     engine.dispose()
     assert plan == ["SEARCH verdict USING INDEX ix_verdict_cell_id_run_id (cell_id=?)"]
-
-
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    config.attributes["connection"] = connection
-    return config

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from aiosmtpd.smtp import Envelope
 
 from runner.store import queue, reads
 from runner.store.engine import Engine, ensure
-from tests.conftest import ROOT, wait_for
+from tests.conftest import ROOT, free_port, wait_for
 from tests.unit.test_revisions_commits import FILES, git
 
 ZOO = """
@@ -89,8 +88,7 @@ def _webhook(people: People) -> Iterator[None]:
 @pytest.fixture
 def people() -> Iterator[People]:
     made = People()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     mail = Controller(made, hostname="127.0.0.1", port=port)
     mail.start()
     made.smtp = f"smtp://127.0.0.1:{port}"

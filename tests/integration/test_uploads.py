@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +22,7 @@ from runner.core.runs import Verdict
 from runner.steps import uploads
 from runner.store import reads, tokens
 from runner.store.engine import Engine, ensure
-from tests.conftest import ROOT, wait_for
+from tests.conftest import ROOT, free_port, wait_for
 
 
 def _lines(*names: str, run: str = "ci-1") -> bytes:
@@ -136,8 +135,7 @@ def _served(engine: Engine, port: int) -> Iterator[None]:
 def test_an_upload_survives_an_outage_and_refusals_are_set_aside(tmp_path: Path) -> None:
     engine = ensure(f"sqlite:///{tmp_path}/matrix.db")
     _, secret = tokens.create_token(engine, "ci", "ci-*")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "000.jsonl").write_bytes(_lines("BertModel"))
     (tmp_path / "001.jsonl").write_bytes(_lines("BertModel", run="of-others"))
 

@@ -142,13 +142,7 @@ class Every:
     parts: tuple["Node", ...]
 
     def holds(self, facts: Facts) -> bool | None:
-        known = True
-        for part in self.parts:
-            found = part.holds(facts)
-            if found is False:
-                return False
-            known = known and found is not None
-        return True if known else None
+        return _decided(self.parts, facts, by=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +150,18 @@ class Some:
     parts: tuple["Node", ...]
 
     def holds(self, facts: Facts) -> bool | None:
-        known = True
-        for part in self.parts:
-            found = part.holds(facts)
-            if found is True:
-                return True
-            known = known and found is not None
-        return False if known else None
+        return _decided(self.parts, facts, by=True)
+
+
+def _decided(parts: Iterable["Node"], facts: Facts, *, by: bool) -> bool | None:
+    """`by` as soon as a part says so; else the opposite, or None if a part can't tell."""
+    known = True
+    for part in parts:
+        found = part.holds(facts)
+        if found is by:
+            return by
+        known = known and found is not None
+    return not by if known else None
 
 
 Node = Plain | Number | Sibling | Standing | Past | Not | Every | Some
